@@ -10,6 +10,8 @@ import {
   readMap,
   readNumbers3,
   readOneOf,
+  readOptions,
+  readScalar,
   readSize,
   readString,
   readU32,
@@ -26,11 +28,12 @@ import {
   type Welcome,
   type WireMap,
 } from './messages.ts';
-import { unpack } from './msgpack.ts';
+import { plainBytes, unpack } from './msgpack.ts';
 import { isTileFrame, readTileHeader, TILE_HEADER_BYTES, TILE_TYPE } from './tile-frame.ts';
 import { type ChannelInfo, type DatasetInfo, ENCODINGS, type EncodingName, type MipInfo } from './volume.ts';
 
 const ANY = 0xffff;
+const NOT_A_TILE = 'the TILE header does not have the layout of rule [D20]';
 
 /**
  * Decodes one frame of a server.
@@ -53,8 +56,8 @@ export function decodeServer(bytes: Uint8Array): ServerMessage {
 
 function decodeTile(bytes: Uint8Array): ServerMessage {
   const header = readTileHeader(bytes);
-  if (header === undefined) throw new MalformedFrame('the TILE header does not have the layout of section 6');
-  return { kind: 'TILE', id: header.id, header, payload: bytes.subarray(TILE_HEADER_BYTES) };
+  if (header === undefined) throw new MalformedFrame(NOT_A_TILE);
+  return { kind: 'TILE', id: header.id, header, payload: plainBytes(bytes).subarray(TILE_HEADER_BYTES) };
 }
 
 function readReply(request: number, id: number, f: readonly unknown[]): ServerMessage {
@@ -62,7 +65,7 @@ function readReply(request: number, id: number, f: readonly unknown[]): ServerMe
     case FrameType.HELLO:
       return readWelcome(id, readMap(f[2], 'WELCOME'));
     case FrameType.PING:
-      return { kind: 'PONG', id, t: (f[2] ?? null) as null };
+      return { kind: 'PONG', id, t: readScalar(f[2], 't') };
     case FrameType.AUTH: {
       const m = readMap(f[2], 'AUTH');
       return {
@@ -87,8 +90,7 @@ function readReply(request: number, id: number, f: readonly unknown[]): ServerMe
     case FrameType.FEATURE:
       return { kind: 'FEATURE_OK', id, value: f[2] };
     case FrameType.UNIQUE: {
-      const after =
-        f[4] === undefined ? undefined : optional(readMap(f[4], 'UNIQUE')['after'], (v) => readId64(v, 'after'));
+      const after = optional(readOptions(f[4])['after'], (v) => readId64(v, 'after'));
       return {
         kind: 'UNIQUE_OK',
         id,
@@ -122,7 +124,7 @@ function readReply(request: number, id: number, f: readonly unknown[]): ServerMe
       };
     }
     case FrameType.EDIT: {
-      const m = readMap(f[4] ?? {}, 'EDIT');
+      const m = readOptions(f[4]);
       return {
         kind: 'EDIT_OK',
         id,
@@ -152,7 +154,7 @@ function readReply(request: number, id: number, f: readonly unknown[]): ServerMe
         kind: 'HISTORY_OK',
         id,
         ...readLogHead(m),
-        edits: readArray(m['edits'], 'edits', ANY) as EditRecord[],
+        edits: readArray(m['edits'], 'edits', ANY).map(readEdit),
         more: m['more'] === true,
       };
     }
@@ -164,7 +166,7 @@ function readReply(request: number, id: number, f: readonly unknown[]): ServerMe
 function readEvent(type: number, id: number, f: readonly unknown[]): ServerMessage {
   switch (type) {
     case FrameType.PING:
-      return { kind: 'PING', id, t: (f[2] ?? null) as null };
+      return { kind: 'PING', id, t: readScalar(f[2], 't') };
     case FrameType.GOAWAY:
       return {
         kind: 'GOAWAY',
@@ -175,8 +177,10 @@ function readEvent(type: number, id: number, f: readonly unknown[]): ServerMessa
       };
     case FrameType.AUTHREQ:
       return { kind: 'AUTHREQ', id, expiresInMs: readSize(f[2], 'expiresInMs') };
+    case FrameType.TILE:
+      throw new MalformedFrame(NOT_A_TILE);
     case FrameType.END: {
-      const m = readMap(f[3] ?? {}, 'END');
+      const m = readOptions(f[3]);
       return {
         kind: 'END',
         id,
@@ -193,7 +197,7 @@ function readEvent(type: number, id: number, f: readonly unknown[]): ServerMessa
         from: readSize(f[2], 'from'),
         upto: readSize(f[3], 'upto'),
         flags: readU32(f[4], 'flags'),
-        edits: readArray(f[5], 'edits', ANY) as EditRecord[],
+        edits: readArray(f[5], 'edits', ANY).map(readEdit),
       };
     case FrameType.LIVE:
       return { kind: 'LIVE', id, seq: readSize(f[2], 'seq') };
@@ -238,6 +242,8 @@ function readEvent(type: number, id: number, f: readonly unknown[]): ServerMessa
       return { kind: 'IGNORED', id };
   }
 }
+
+const readEdit = (value: unknown): EditRecord => readMap(value, 'edits: each');
 
 function readBin(value: unknown, field: string): Uint8Array {
   if (value instanceof Uint8Array) return value;

@@ -1,7 +1,7 @@
 /** Bytes of a client to a message. Nothing that has passed here is checked again. */
+import { readOps } from './edit-integers.ts';
 import { BflyError, MalformedFrame } from './errors.ts';
 import {
-  badField,
   optional,
   readArray,
   readBoolean,
@@ -14,6 +14,7 @@ import {
   readOneOf,
   readOptions,
   readPath,
+  readScalar,
   readSize,
   readString,
   readU32,
@@ -26,11 +27,10 @@ import {
   FrameType,
   type Hello,
   type ResumeRequest,
-  type Scalar,
   type SubscribeOptions,
   type WireMap,
 } from './messages.ts';
-import { unpack } from './msgpack.ts';
+import { plainBytes, unpack } from './msgpack.ts';
 import { BULK_TYPE, isTileFrame, readTileHeader, TILE_HEADER_BYTES } from './tile-frame.ts';
 
 /** A frame that is wrong, but whose id could be read: it is answered by an ERROR of that id. */
@@ -50,14 +50,14 @@ export class BadFrame extends Error {
   }
 }
 
-/** Whether a request of this type is answered under its own id. */
+/** Whether a frame of this type is answered under its own id: the id of a reply (PONG) belongs to the server's side. Rule [X6]. */
 function hasReply(type: number): boolean {
   return (
+    type < FrameType.REPLY &&
     type !== FrameType.CREDIT &&
     type !== FrameType.CANCEL &&
     type !== FrameType.PRESENCE &&
-    type !== FrameType.BULK &&
-    type !== FrameType.PING + FrameType.REPLY
+    type !== FrameType.BULK
   );
 }
 
@@ -93,15 +93,13 @@ function mayHoldFloats(type: number): boolean {
   return type === FrameType.PING || type === FrameType.PING + FrameType.REPLY;
 }
 
+const badBulk = (): BflyError =>
+  new BflyError('BAD_REQUEST', 'the BULK header must have the layout of rule [D20]: 64 bytes, constant offsets');
+
 function decodeBulk(bytes: Uint8Array): ClientMessage {
   const header = readTileHeader(bytes);
-  if (header === undefined)
-    throw new BadFrame(
-      FrameType.BULK,
-      0,
-      new BflyError('BAD_REQUEST', 'the BULK header does not have the layout of section 6'),
-    );
-  return { kind: 'BULK', id: header.id, header, payload: bytes.subarray(TILE_HEADER_BYTES) };
+  if (header === undefined) throw new BadFrame(FrameType.BULK, 0, badBulk());
+  return { kind: 'BULK', id: header.id, header, payload: plainBytes(bytes).subarray(TILE_HEADER_BYTES) };
 }
 
 /** `f` holds the fields with floats made unreadable as integers, `loose` as they came. */
@@ -110,9 +108,9 @@ function readFields(type: number, id: number, f: readonly unknown[], loose: read
     case FrameType.HELLO:
       return readHello(id, readMap(f[2], 'HELLO'));
     case FrameType.PING:
-      return { kind: 'PING', id, t: readScalar(f[2]) };
+      return { kind: 'PING', id, t: readScalar(f[2], 't') };
     case FrameType.PING + FrameType.REPLY:
-      return { kind: 'PONG', id, t: readScalar(f[2]) };
+      return { kind: 'PONG', id, t: readScalar(f[2], 't') };
     case FrameType.AUTH:
       return { kind: 'AUTH', id, token: readString(f[2], 'token', 8_192) };
     case FrameType.INFO:
@@ -141,6 +139,8 @@ function readFields(type: number, id: number, f: readonly unknown[], loose: read
       return readCutout(id, f);
     case FrameType.EDIT:
       return readEdit(id, f, loose);
+    case FrameType.BULK:
+      throw badBulk();
     case FrameType.SUBSCRIBE:
       return {
         kind: 'SUBSCRIBE',
@@ -169,14 +169,6 @@ function readFields(type: number, id: number, f: readonly unknown[], loose: read
     'UNSUPPORTED',
     `frames of type 0x${type.toString(16).padStart(2, '0')} are not known to this server`,
   );
-}
-
-function readScalar(value: unknown): Scalar {
-  if (value === undefined || value === null) return null;
-  if (typeof value === 'boolean' || typeof value === 'number' || typeof value === 'bigint') return value;
-  if (typeof value === 'string' && new TextEncoder().encode(value).length <= 64) return value;
-  if (value instanceof Uint8Array && value.length <= 64) return value;
-  throw badField('t', 'a scalar of at most 64 bytes');
 }
 
 const readEpoch = (value: unknown): Uint8Array => readBytes(value, 'epoch', 8);
@@ -328,7 +320,7 @@ function readGrant(value: unknown): readonly [number, number] {
   return [readU32(f[0], 'grants: id'), readSize(f[1], 'grants: bytes')];
 }
 
-/** The envelope is read strictly; what stands in the ops is read where they are applied, floats included. */
+/** The envelope is read strictly; what the ops mean is read where they are applied, but for floats in their integer fields. */
 function readEdit(id: number, f: readonly unknown[], loose: readonly unknown[]): ClientMessage {
   const o = readOptions(f[7]);
   return {
@@ -338,7 +330,7 @@ function readEdit(id: number, f: readonly unknown[], loose: readonly unknown[]):
     wid: readBytes(f[3], 'wid', 16),
     wseq: readInt(f[4], 'wseq', 1, Number.MAX_SAFE_INTEGER),
     base: optional(f[5], (v) => readSize(v, 'base')) ?? null,
-    ops: readArray(loose[6], 'ops', 1_024).map((op) => readMap(op, 'ops: each')),
+    ops: readOps(f[6], loose[6]),
     ...withoutUndefined({
       epoch: optional(o['epoch'], readEpoch),
       policy: optional(o['policy'], (v) => readOneOf(v, 'policy', ['none', 'scope', 'strict'])),

@@ -1,31 +1,24 @@
 /** Messages to bytes. Trailing fields that hold their default are left out. TILE frames are written by `tile-frame.ts`. */
 import { ERROR_CODES } from './errors.ts';
 import { type ClientMessage, FrameType, type ResumeRequest, type ServerMessage } from './messages.ts';
-import { pack, wireInt } from './msgpack.ts';
+import { pack } from './msgpack.ts';
 import { TILE_HEADER_BYTES, type TileHeader, writeTileHeader } from './tile-frame.ts';
-import type { ChannelInfo, DatasetInfo, MipInfo } from './volume.ts';
 
 type Fields = readonly unknown[];
 type Options = Record<string, unknown>;
 
-/** Only the options that are set, integers as the wire wants them; nothing where none is. */
+/** Only the options that are set; nothing where none is. */
 function options(entries: Options): Fields {
   const set: Options = {};
   let any = false;
   for (const key in entries) {
     const value = entries[key];
     if (value === undefined) continue;
-    set[key] = intForWire(value);
+    set[key] = value;
     any = true;
   }
   return any ? [set] : [];
 }
-
-function intForWire(value: unknown): unknown {
-  return typeof value === 'number' && Number.isInteger(value) ? wireInt(value) : value;
-}
-
-const intOrNil = (value: number | null): number | bigint | null => (value === null ? null : wireInt(value));
 
 /**
  * Encodes a client's message.
@@ -69,7 +62,7 @@ function clientFields(m: Exclude<ClientMessage, { kind: 'BULK' }>): Fields {
       return [FrameType.PULL, path, mip, box, ...options(rest)];
     }
     case 'CREDIT':
-      return [FrameType.CREDIT, m.grants.map(([id, bytes]) => [id, wireInt(bytes)])];
+      return [FrameType.CREDIT, m.grants];
     case 'CANCEL':
       return [FrameType.CANCEL];
     case 'PRIO':
@@ -80,18 +73,18 @@ function clientFields(m: Exclude<ClientMessage, { kind: 'BULK' }>): Fields {
     }
     case 'EDIT': {
       const { kind: _kind, id: _id, path, wid, wseq, base, ops, ...rest } = m;
-      return [FrameType.EDIT, path, wid, wireInt(wseq), intOrNil(base), ops, ...options(rest)];
+      return [FrameType.EDIT, path, wid, wseq, base, ops, ...options(rest)];
     }
     case 'SUBSCRIBE': {
       const { kind: _kind, id: _id, path, epoch, after, ...rest } = m;
-      return [FrameType.SUBSCRIBE, path, epoch, intOrNil(after), ...options(rest)];
+      return [FrameType.SUBSCRIBE, path, epoch, after, ...options(rest)];
     }
     case 'UNSUBSCRIBE':
       return [FrameType.UNSUBSCRIBE, m.sub];
     case 'FOCUS':
       return [FrameType.FOCUS, m.sub, m.filter];
     case 'HISTORY':
-      return [FrameType.HISTORY, m.path, wireInt(m.after), m.limit, ...options({ user: m.user, kinds: m.kinds })];
+      return [FrameType.HISTORY, m.path, m.after, m.limit, ...options({ user: m.user, kinds: m.kinds })];
     case 'PRESENCE':
       return [FrameType.PRESENCE, m.n, m.state];
     case 'IGNORED':
@@ -101,7 +94,7 @@ function clientFields(m: Exclude<ClientMessage, { kind: 'BULK' }>): Fields {
 
 function resumeFields(r: ResumeRequest): Fields {
   const { sub, path, epoch, after, ...rest } = r;
-  return [sub, path, epoch, intOrNil(after), ...options({ ...rest })];
+  return [sub, path, epoch, after, ...options({ ...rest })];
 }
 
 /**
@@ -133,11 +126,11 @@ function serverFields(m: Exclude<ServerMessage, { kind: 'TILE' } | { kind: 'EDIT
     case 'GOAWAY':
       return [FrameType.GOAWAY, m.code, m.reason, m.retryMs];
     case 'AUTH_OK':
-      return reply(FrameType.AUTH, { exp: intOrNil(m.exp), user: m.user });
+      return reply(FrameType.AUTH, { exp: m.exp, user: m.user });
     case 'AUTHREQ':
       return [FrameType.AUTHREQ, m.expiresInMs];
     case 'INFO_OK':
-      return reply(FrameType.INFO, infoMap(m.info));
+      return reply(FrameType.INFO, m.info);
     case 'LIST_OK':
       return reply(FrameType.LIST, { entries: m.entries, ...(options({ next: m.next })[0] as object) });
     case 'FEATURE_OK':
@@ -150,35 +143,35 @@ function serverFields(m: Exclude<ServerMessage, { kind: 'TILE' } | { kind: 'EDIT
         ...options({ more: m.after === undefined ? undefined : true, after: m.after }),
       );
     case 'PULL_OK':
-      return reply(FrameType.PULL, { tiles: m.tiles, dtype: m.dtype, at: wireInt(m.at) });
+      return reply(FrameType.PULL, { tiles: m.tiles, dtype: m.dtype, at: m.at });
     case 'END':
-      return [FrameType.END, m.status, { sent: m.sent, failed: m.failed, bytes: wireInt(m.bytes) }];
+      return [FrameType.END, m.status, { sent: m.sent, failed: m.failed, bytes: m.bytes }];
     case 'PRIO_OK':
       return reply(FrameType.PRIO);
     case 'CUTOUT_OK':
       return reply(FrameType.CUTOUT, {
         dtype: m.dtype,
         shape: m.shape,
-        bytes: wireInt(m.bytes),
-        seq: wireInt(m.seq),
+        bytes: m.bytes,
+        seq: m.seq,
         mime: m.mime,
       });
     case 'EDIT_OK':
-      return reply(FrameType.EDIT, m.status, wireInt(m.seq), ...options({ dup: m.dup, results: m.results }));
+      return reply(FrameType.EDIT, m.status, m.seq, ...options({ dup: m.dup, results: m.results }));
     case 'SUBSCRIBE_OK':
       return reply(FrameType.SUBSCRIBE, {
         epoch: m.epoch,
-        first: wireInt(m.first),
-        head: wireInt(m.head),
+        first: m.first,
+        head: m.head,
         mode: m.mode,
         writers: m.writers,
       });
     case 'LIVE':
-      return [FrameType.LIVE, wireInt(m.seq)];
+      return [FrameType.LIVE, m.seq];
     case 'RESET':
-      return [FrameType.RESET, m.code, m.epoch, wireInt(m.head)];
+      return [FrameType.RESET, m.code, m.epoch, m.head];
     case 'SNAP':
-      return [FrameType.SNAP, wireInt(m.seq), m.section, wireInt(m.row), m.more, m.rows];
+      return [FrameType.SNAP, m.seq, m.section, m.row, m.more, m.rows];
     case 'UNSUBSCRIBE_OK':
       return reply(FrameType.UNSUBSCRIBE);
     case 'UNSUBSCRIBED':
@@ -188,8 +181,8 @@ function serverFields(m: Exclude<ServerMessage, { kind: 'TILE' } | { kind: 'EDIT
     case 'HISTORY_OK':
       return reply(FrameType.HISTORY, {
         epoch: m.epoch,
-        first: wireInt(m.first),
-        head: wireInt(m.head),
+        first: m.first,
+        head: m.head,
         edits: m.edits,
         more: m.more,
       });
@@ -240,30 +233,4 @@ function joinTile(header: TileHeader, payload: Uint8Array): Uint8Array {
   frame.set(payload, TILE_HEADER_BYTES);
   writeTileHeader(frame, { ...header, length: payload.length });
   return frame;
-}
-
-function infoMap(info: ChannelInfo | DatasetInfo): Options {
-  if (info.kind === 'dataset') return { path: info.path, kind: info.kind, channels: info.channels.map(channelMap) };
-  return channelMap(info);
-}
-
-function channelMap(info: ChannelInfo): Options {
-  const { maxId, ...rest } = info;
-  return {
-    ...rest,
-    mips: info.mips.map(mipMap),
-    first: wireInt(info.first),
-    head: wireInt(info.head),
-    ...(maxId === undefined ? {} : { maxId: maxId <= 0xffff_ffffn ? Number(maxId) : maxId }),
-  };
-}
-
-function mipMap(mip: MipInfo): Options {
-  return {
-    shape: mip.shape.map(wireInt),
-    chunk: mip.chunk.map(wireInt),
-    // Voxel sizes are the only numbers here that may be fractions.
-    voxel: mip.voxel.map((size) => (Number.isInteger(size) ? wireInt(size) : size)),
-    offset: mip.offset.map(wireInt),
-  };
 }

@@ -1,4 +1,4 @@
-/** The one table of error and close codes. SPEC rules [X1]..[X4] and [C1]..[C4]. */
+/** The one table of error and close codes. SPEC rules [X1]..[X4] and [C1]..[C3]. */
 
 /** Error codes of ERROR frames. 1xx: retry with back-off; 2xx: do not; 3xx: a protocol action. */
 export const ERROR_CODES = {

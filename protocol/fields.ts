@@ -1,14 +1,15 @@
 /** Readers of single fields: unknown values in, checked values out. Every fault names the field and what is legal. */
 import { BflyError } from './errors.ts';
 import { MAX_REPLY } from './limits.ts';
+import type { Scalar } from './messages.ts';
 import { type Box, DTYPES, type DType, ENCODINGS, type EncodingName, pathFault, type Vec3 } from './volume.ts';
 
 const MAX_SAFE = Number.MAX_SAFE_INTEGER;
 const I32 = 0x8000_0000;
 
 /** The BAD_REQUEST of a field. */
-export function badField(field: string, legal: string): BflyError {
-  return new BflyError('BAD_REQUEST', `${field} must be ${legal}`);
+export function badField(field: string, legal: string, details?: Readonly<Record<string, unknown>>): BflyError {
+  return new BflyError('BAD_REQUEST', `${field} must be ${legal}`, details === undefined ? {} : { details });
 }
 
 /** An integer of a range; bigints are accepted where they fit a number exactly. */
@@ -34,9 +35,27 @@ export function readId64(value: unknown, field: string): bigint {
   throw badField(field, 'an integer from 0 to 2^64-1');
 }
 
-export function readString(value: unknown, field: string, maxLength: number): string {
-  if (typeof value === 'string' && value.length <= maxLength) return value;
-  throw badField(field, `a string of at most ${maxLength} characters`);
+/** A string of at most `maxBytes` bytes of UTF-8. */
+export function readString(value: unknown, field: string, maxBytes: number): string {
+  if (typeof value === 'string' && fitsUtf8(value, maxBytes)) return value;
+  throw badField(field, `a string of at most ${maxBytes} bytes`);
+}
+
+const utf8 = new TextEncoder();
+
+/** Most strings are decided by their length: a UTF-16 unit is 1 to 3 bytes of UTF-8. */
+function fitsUtf8(value: string, maxBytes: number): boolean {
+  if (value.length > maxBytes) return false;
+  return value.length * 3 <= maxBytes || utf8.encode(value).length <= maxBytes;
+}
+
+/** What PING carries and PONG gives back; missing = nil. */
+export function readScalar(value: unknown, field: string): Scalar {
+  if (value === undefined || value === null) return null;
+  if (typeof value === 'boolean' || typeof value === 'number' || typeof value === 'bigint') return value;
+  if (typeof value === 'string' && fitsUtf8(value, 64)) return value;
+  if (value instanceof Uint8Array && value.length <= 64) return value;
+  throw badField(field, 'a scalar of at most 64 bytes');
 }
 
 export function readBoolean(value: unknown, field: string): boolean {

@@ -79,8 +79,8 @@ export function guard(bytes: Uint8Array, limits: GuardLimits): GuardVerdict {
     if (isArrayToken(token) || isMapToken(token)) {
       const values = isMapToken(token) ? length * 2 : length;
       if (values > end - at) return refuse('a container is longer than the frame');
-      if (values === 0) continue;
       if (depth === limits.maxDepth) return refuse(`nested deeper than ${limits.maxDepth}`);
+      if (values === 0) continue;
       depth++;
       left[depth] = values;
       keyed[depth] = isMapToken(token) ? 1 : 0;
@@ -159,7 +159,7 @@ function isProtoKey(bytes: Uint8Array, at: number): boolean {
  * after msgpackr a float64 of 5.0 and the int 5 are the same number, and rule [F5] accepts int tokens only.
  */
 export function withoutFloats(bytes: Uint8Array): Uint8Array {
-  const copy = bytes.slice();
+  const copy = new Uint8Array(bytes); // not slice(): a Buffer's shares its bytes
   let at = 0;
   while (at < copy.length) {
     const token = copy[at] as number;
@@ -182,21 +182,30 @@ function tokenBody(bytes: Uint8Array, at: number, token: number): number {
   return 0;
 }
 
-/** Type and id at the head of a frame that the guard refused, where they can be read: the ERROR can then name its request. */
+/**
+ * Type and id at the head of any frame, refused by the guard or not, where they can be read: an ERROR can then name its
+ * request. Any int token will do that holds a type < 256 and an id < 2³², whatever its width.
+ */
 export function peekHead(bytes: Uint8Array): { readonly type: number; readonly id: number } | undefined {
   const first = bytes[0];
-  if (first === undefined || (first & 0xf0) !== 0x90 || first === 0x90 || first === 0x91) return undefined;
-  const type = peekUint(bytes, 1);
+  if (first === undefined || !isArrayToken(first)) return undefined;
+  const width = lengthWidth(first);
+  if (1 + width > bytes.length || readLength(bytes, 1, first, width) < 2) return undefined;
+  const type = peekUint(bytes, 1 + width);
   if (type === undefined || type.value > 0xff) return undefined;
   const id = peekUint(bytes, type.next);
   return id === undefined ? undefined : { type: type.value, id: id.value };
 }
 
+/** An int token of a value from 0 to 2³²-1: fixint, uint8..64, and int8..64 that are not negative. */
 function peekUint(bytes: Uint8Array, at: number): { value: number; next: number } | undefined {
   const token = bytes[at];
   if (token === undefined) return undefined;
   if (token < 0x80) return { value: token, next: at + 1 };
-  const width = token === 0xcc ? 1 : token === 0xcd ? 2 : token === 0xce ? 4 : 0;
-  if (width === 0 || at + 1 + width > bytes.length) return undefined;
-  return { value: readLength(bytes, at + 1, token, width), next: at + 1 + width };
+  if (token < 0xcc || token > 0xd3) return undefined;
+  const width = FIXED[token - FLOAT32] as number;
+  if (at + 1 + width > bytes.length) return undefined;
+  const isNegative = token >= 0xd0 && (bytes[at + 1] as number) >= 0x80;
+  const value = readLength(bytes, at + 1, token, width);
+  return isNegative || value > 0xffff_ffff ? undefined : { value, next: at + 1 + width };
 }

@@ -1,4 +1,4 @@
-/** Limits of a server, announced in WELCOME and enforced. SPEC rules [L1]..[L16]. */
+/** Limits of a server, announced in WELCOME and enforced. SPEC rules [L1]..[L5]. */
 export interface Limits {
   /** Largest client message but BULK, bytes. */
   readonly message: number;

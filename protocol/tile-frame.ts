@@ -1,6 +1,6 @@
 /**
  * TILE and BULK: legal MessagePack arrays of 14 whose fields stand at constant offsets, so that a header is written in
- * place in front of cached bytes and a payload is read as a typed array without a copy. Layout: SPEC section 6.
+ * place in front of cached bytes and a payload is read as a typed array without a copy. Layout: SPEC rule [D20].
  *
  * The store keeps every tile as such a frame (id 0, item 0), so a stored tile goes to the socket with two integers rewritten.
  */

@@ -120,7 +120,8 @@ export function mipBox(mip: MipInfo): Box {
 /** A typed array over little-endian bytes, without a copy where the alignment allows it, else a copy. */
 export function viewVoxels(dtype: DType, bytes: Uint8Array): VoxelArray {
   const size = BYTES_PER_VOXEL[dtype];
-  const aligned = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
+  // Not slice(): a Buffer's shares its bytes, and stays where it was.
+  const aligned = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
   const { buffer, byteOffset } = aligned;
   const length = Math.floor(bytes.byteLength / size);
   switch (dtype) {

@@ -1,0 +1,252 @@
+/** PULL, CUTOUT and PRIO: requests whose answer is a stream. */
+import { BflyError } from '../../protocol/errors.ts';
+import { FRAME, WINDOW } from '../../protocol/limits.ts';
+import type { ClientMessage, Cutout, EndStatus, Pull } from '../../protocol/messages.ts';
+import { BYTES_PER_VOXEL, boxShape, type Vec3 } from '../../protocol/volume.ts';
+import type { Channel } from '../core/channel.ts';
+import type { Core } from '../core/core.ts';
+import { boxVolume } from '../query/box.ts';
+import { levelOf } from '../query/query.ts';
+import { npyHeader } from '../utility/npy.ts';
+import { BytesParts, CutoutStream, JoinedParts, type PartSource } from './cutout-stream.ts';
+import { PullStream } from './pull-stream.ts';
+import { checkPresent } from './questions.ts';
+import type { OpenRequest, SessionContext } from './session-context.ts';
+
+/** Loads of one connection that run ahead of what is sent next. */
+const READ_AHEAD_LOADS = 4;
+/** CUTOUTs of a connection that are worked on at once. */
+const CUTOUTS_AT_ONCE = 2;
+const DEFAULT_URGENCY = 3;
+
+/** Streams of one session. */
+export class PullRequests {
+  readonly #context: SessionContext;
+  readonly #pulls = new Map<number, PullStream>();
+  /** Pull that a key's next pull replaces. */
+  readonly #byKey = new Map<string, number>();
+  readonly #waitingCutouts: (() => void)[] = [];
+  #cutouts = 0;
+  #loads = 0;
+  #opening = 0;
+
+  constructor(context: SessionContext) {
+    this.#context = context;
+  }
+
+  /** Opens a pull: its reply, then TILE frames as credit allows, then END. */
+  pull(message: Pull): void {
+    const { requests, home } = this.#context;
+    this.#endReplaced(message.replace);
+    if (this.#pulls.size + this.#opening >= home.limits.pulls)
+      return this.#context.error(message.id, new BflyError('LIMIT', `at most ${home.limits.pulls} pulls may be open`));
+    if (message.replace !== undefined) this.#byKey.set(message.replace, message.id);
+    this.#opening++;
+    const opening = this.#placeholder(message.id, () => this.#forgetKey(message.replace, message.id));
+    this.#openPull(message)
+      .finally(() => {
+        this.#opening--;
+      })
+      .then(
+        (stream) => {
+          if (requests.get(message.id) !== opening) return;
+          this.#startPull(message, stream);
+        },
+        (error: unknown) => {
+          this.#forgetKey(message.replace, message.id);
+          this.#fail(message.id, opening, error);
+        },
+      );
+  }
+
+  async #openPull(message: Pull): Promise<{ stream: PullStream; reply: () => void }> {
+    checkPresent(message);
+    const { home, connection, queue, frameBytes } = this.#context;
+    const plan = await home.core.openPull(message, message.enc ?? ['raw'], home.limits.tiles);
+    const context = {
+      core: home.core,
+      connection,
+      queue,
+      frameBytes: message.frame === undefined ? frameBytes : clampFrame(message.frame),
+      startLoad: () => {
+        if (this.#loads >= READ_AHEAD_LOADS) return false;
+        this.#loads++;
+        return true;
+      },
+      endLoad: () => {
+        this.#loads--;
+      },
+      ended: (id: number) => {
+        this.#pulls.delete(id);
+        this.#context.requests.delete(id);
+        this.#forgetKey(message.replace, id);
+      },
+    };
+    const [x0, y0, z0, x1, y1, z1] = message.box;
+    const centre: Vec3 = [(x0 + x1) >> 1, (y0 + y1) >> 1, (z0 + z1) >> 1];
+    const stream = new PullStream(plan, context, {
+      id: message.id,
+      urgency: message.urgency ?? DEFAULT_URGENCY,
+      order: message.order ?? 'near',
+      focus: message.focus ?? centre,
+    });
+    const reply = (): void =>
+      this.#context.send({
+        kind: 'PULL_OK',
+        id: message.id,
+        tiles: plan.tiles,
+        dtype: plan.channel.dtype,
+        at: plan.seq,
+      });
+    return { stream, reply };
+  }
+
+  #startPull(message: Pull, { stream, reply }: { stream: PullStream; reply: () => void }): void {
+    const { requests, queue } = this.#context;
+    this.#pulls.set(message.id, stream);
+    requests.set(message.id, stream);
+    reply();
+    queue.add(stream, this.#window(message.win));
+    queue.pump();
+  }
+
+  /** Rule [D11]: a pull with the key of an open one ends that one. */
+  #endReplaced(key: string | undefined): void {
+    const older = key === undefined ? undefined : this.#byKey.get(key);
+    if (older !== undefined) this.#context.requests.get(older)?.cancel('replaced');
+  }
+
+  #forgetKey(key: string | undefined, id: number): void {
+    if (key !== undefined && this.#byKey.get(key) === id) this.#byKey.delete(key);
+  }
+
+  /** Changes urgency and focus of an open pull; one that has ended is no fault. */
+  prioritise(message: Extract<ClientMessage, { kind: 'PRIO' }>): void {
+    const { queue } = this.#context;
+    const stream = this.#pulls.get(message.pull);
+    if (stream !== undefined) {
+      queue.reprioritise(message.pull, message.urgency);
+      if (message.focus !== null) stream.refocus(message.focus);
+    }
+    this.#context.send({ kind: 'PRIO_OK', id: message.id });
+    queue.pump();
+  }
+
+  /** Opens a cutout when it is its turn. */
+  cutout(message: Cutout): void {
+    const { home } = this.#context;
+    const waiting = this.#placeholder(message.id);
+    const work = (): void => {
+      if (this.#context.requests.get(message.id) !== waiting) return this.#endCutout();
+      this.#openCutout(message).then(
+        (start) => {
+          if (this.#context.requests.get(message.id) === waiting) start();
+          else this.#endCutout();
+        },
+        (error: unknown) => {
+          this.#endCutout();
+          this.#fail(message.id, waiting, error);
+        },
+      );
+    };
+    const enter = (): void => home.startCutout(work);
+    if (this.#cutouts < CUTOUTS_AT_ONCE) {
+      this.#cutouts++;
+      enter();
+    } else this.#waitingCutouts.push(enter);
+  }
+
+  #endCutout(): void {
+    this.#context.home.endCutout();
+    const next = this.#waitingCutouts.shift();
+    if (next === undefined) this.#cutouts--;
+    else next();
+  }
+
+  async #openCutout(message: Cutout): Promise<() => void> {
+    checkPresent(message);
+    const { home, queue, connection } = this.#context;
+    const { core, limits } = home;
+    const channel = await core.updateQuery(message);
+    levelOf(channel.mips, message.mip);
+    const bytes = boxVolume(message.box) * BYTES_PER_VOXEL[channel.dtype];
+    const format = message.format ?? 'raw';
+    const isPlain = format === 'raw' || format === 'npy';
+    const most = isPlain ? limits.cutout : limits.cutoutEncoded;
+    if (bytes > most)
+      throw new BflyError('TOO_LARGE', `the box holds ${bytes} bytes; a ${format} CUTOUT may have ${most}: pull it instead`);
+    const { parts, mime } = await this.#parts(message, channel, core);
+    const stream = new CutoutStream(message.id, message.urgency ?? DEFAULT_URGENCY, message.mip, message.box, 0, parts, {
+      connection,
+      queue,
+      scratch: (size) => (connection.copiesOnSend ? home.scratch(size) : new Uint8Array(size)),
+      ended: (id) => {
+        this.#context.requests.delete(id);
+        this.#endCutout();
+      },
+      fail: (id, fault) => this.#context.error(id, fault),
+    });
+    return () => {
+      this.#context.requests.set(message.id, stream);
+      this.#context.send({
+        kind: 'CUTOUT_OK',
+        id: message.id,
+        dtype: channel.dtype,
+        shape: boxShape(message.box),
+        bytes: parts.totalBytes,
+        seq: 0,
+        mime,
+      });
+      queue.add(stream, this.#window(message.win));
+      queue.pump();
+    };
+  }
+
+  async #parts(message: Cutout, channel: Channel, core: Core): Promise<{ parts: PartSource; mime: string }> {
+    const frameBytes = message.frame === undefined ? this.#context.frameBytes : clampFrame(message.frame);
+    const { mip, box, format = 'raw', view = 'grayscale' } = message;
+    if ((format === 'raw' || format === 'npy') && view === 'grayscale') {
+      const voxels = core.openCutout(channel, mip, box, frameBytes);
+      if (format === 'raw') return { parts: voxels, mime: 'application/octet-stream' };
+      const header = new BytesParts(npyHeader(channel.dtype, boxShape(box)), frameBytes);
+      return { parts: new JoinedParts([header, voxels]), mime: 'application/x-npy' };
+    }
+    const { bytes, mime } = await core.render(channel, await core.readBox(channel, mip, box), format, view);
+    return { parts: new BytesParts(bytes, frameBytes), mime };
+  }
+
+  #window(wish: number | undefined): number {
+    return wish === undefined ? this.#context.windowBytes : Math.min(WINDOW.max, Math.max(WINDOW.min, wish));
+  }
+
+  /** Holds a request's id while it waits or opens. */
+  #placeholder(id: number, forget: () => void = () => {}): OpenRequest {
+    const { requests, queue } = this.#context;
+    queue.expect(id);
+    const request: OpenRequest = {
+      cancel: (status: EndStatus) => {
+        requests.delete(id);
+        queue.remove(id);
+        forget();
+        // No reply has been sent yet: END has to come after one, an ERROR takes its place.
+        this.#context.error(id, new BflyError('CANCELLED', status));
+      },
+      drop: () => {},
+    };
+    requests.set(id, request);
+    return request;
+  }
+
+  #fail(id: number, holder: OpenRequest, error: unknown): void {
+    const { requests, queue, home } = this.#context;
+    if (requests.get(id) !== holder) return;
+    requests.delete(id);
+    queue.remove(id);
+    if (!(error instanceof BflyError)) home.log.error({ err: error }, 'a request failed');
+    this.#context.error(id, error instanceof BflyError ? error : new BflyError('INTERNAL', 'the request failed'));
+  }
+}
+
+function clampFrame(bytes: number): number {
+  return Math.min(FRAME.max, Math.max(FRAME.min, bytes));
+}

@@ -1,0 +1,117 @@
+/** Requests that have one reply: INFO, LIST, UNIQUE. */
+import { BflyError } from '../../protocol/errors.ts';
+import type { ClientMessage, ServerMessage } from '../../protocol/messages.ts';
+import type { OpenRequest, SessionContext } from './session-context.ts';
+
+type Question = Extract<ClientMessage, { kind: 'INFO' | 'LIST' | 'UNIQUE' }>;
+type Unique = Extract<ClientMessage, { kind: 'UNIQUE' }>;
+
+/** Entries of a LIST page unless the client says otherwise; 128 bytes of name and 515 of path each stay under 64 KiB. */
+const LIST_PAGE = 80;
+/** Ids of a UNIQUE page: 8 bytes each stay under 64 KiB. */
+const UNIQUE_PAGE = 8_000;
+/** No question is taken up while the socket holds more: replies must not pile up before a client that does not read. */
+const FULL_SOCKET_BYTES = 1024 * 1024;
+
+/** Questions of one kind of work, in order of arrival. */
+interface Line {
+  readonly waiting: (() => Promise<void>)[];
+  running: number;
+  /** How many are worked on at once. */
+  readonly places: number;
+}
+
+/** Asks the Core, and sends what it says. */
+export class Questions {
+  readonly #context: SessionContext;
+  readonly #quick: Line = { waiting: [], running: 0, places: 8 };
+  /** UNIQUE scans run one at a time, and nothing else waits for them. */
+  readonly #scans: Line = { waiting: [], running: 0, places: 1 };
+
+  constructor(context: SessionContext) {
+    this.#context = context;
+  }
+
+  /** Takes a question; the answer follows. */
+  ask(question: Question): void {
+    const { requests } = this.#context;
+    const abort = new AbortController();
+    const finish = (): boolean => requests.get(question.id) === request && requests.delete(question.id);
+    const request: OpenRequest = {
+      cancel: () => {
+        abort.abort();
+        if (finish()) this.#context.error(question.id, new BflyError('CANCELLED', 'cancelled'));
+      },
+      drop: () => abort.abort(),
+    };
+    requests.set(question.id, request);
+    const line = question.kind === 'UNIQUE' ? this.#scans : this.#quick;
+    line.waiting.push(async () => {
+      if (abort.signal.aborted) return;
+      try {
+        const message = await this.#answer(question, abort.signal);
+        if (finish()) this.#context.send(message);
+      } catch (error) {
+        if (finish()) this.#context.error(question.id, this.#fault(error));
+      }
+    });
+    this.run();
+  }
+
+  /** Takes up what waits, as far as there is room. */
+  run(): void {
+    for (const line of [this.#quick, this.#scans])
+      while (line.running < line.places && this.#context.connection.bufferedBytes() <= FULL_SOCKET_BYTES) {
+        const next = line.waiting.shift();
+        if (next === undefined) break;
+        line.running++;
+        void next().then(() => {
+          line.running--;
+          this.run();
+        });
+      }
+  }
+
+  async #answer(question: Question, signal: AbortSignal): Promise<ServerMessage> {
+    const { core, limits } = this.#context.home;
+    switch (question.kind) {
+      case 'INFO':
+        return { kind: 'INFO_OK', id: question.id, info: await core.getInfo(question) };
+      case 'LIST': {
+        const page = core.getGroups(question.path, question.after, Math.min(LIST_PAGE, question.limit ?? LIST_PAGE));
+        return { kind: 'LIST_OK', id: question.id, ...page };
+      }
+      case 'UNIQUE':
+        checkPresent(question);
+        return uniquePage(question, await core.findUnique(question, limits.uniqueVoxels, signal));
+    }
+  }
+
+  #fault(error: unknown): BflyError {
+    if (error instanceof BflyError) return error;
+    this.#context.home.log.error({ err: error }, 'a request failed');
+    return new BflyError('INTERNAL', 'the request failed inside the server');
+  }
+}
+
+function uniquePage(question: Unique, ids: BigUint64Array): ServerMessage {
+  const { after } = question;
+  const from = after === undefined ? 0 : ids.findIndex((id) => id > after);
+  const page = from < 0 ? ids.slice(0, 0) : ids.slice(from, from + UNIQUE_PAGE);
+  const last = page[page.length - 1];
+  const more = from >= 0 && from + page.length < ids.length && last !== undefined;
+  return {
+    kind: 'UNIQUE_OK',
+    id: question.id,
+    count: ids.length,
+    ids: new Uint8Array(page.buffer, page.byteOffset, page.byteLength),
+    ...(more ? { after: last } : {}),
+  };
+}
+
+/** @throws BflyError UNSUPPORTED for the past and for bodies, which this server does not keep. */
+export function checkPresent(question: { readonly at?: number; readonly map?: string; readonly minSeq?: number }): void {
+  if (question.map === 'merged') throw new BflyError('UNSUPPORTED', 'map "merged" is not supported by this server');
+  if ((question.at ?? 0) !== 0) throw new BflyError('UNSUPPORTED', 'reading at a seq other than 0 is not supported');
+  if ((question.minSeq ?? 0) !== 0) throw new BflyError('UNAVAILABLE', 'the server has not reached that seq');
+}

@@ -1,0 +1,62 @@
+/** What the parts of a session share, and what they need of the server around them. Types only. */
+import type { BflyError } from '../../protocol/errors.ts';
+import type { Limits } from '../../protocol/limits.ts';
+import type { EndStatus, ServerMessage } from '../../protocol/messages.ts';
+import type { Core } from '../core/core.ts';
+import type { Logger } from '../utility/log.ts';
+import type { SendQueue } from './send-queue.ts';
+import type { Connection } from './transport.ts';
+
+/** Times of a server; tests shorten them. */
+export interface SessionTimings {
+  /** From the handshake to a whole HELLO. */
+  readonly helloMs: number;
+  /** Silence of the server before a BEAT; the client's is three times as long. */
+  readonly pingMs: number;
+  /** After a PING to a silent client. */
+  readonly pongMs: number;
+  /** Bytes in the socket's buffer, none of which leaves. */
+  readonly stuckMs: number;
+  /** How often all sessions are looked at. */
+  readonly sweepMs: number;
+}
+
+/** The server around a session. */
+export interface SessionHome {
+  readonly core: Core;
+  readonly limits: Limits;
+  readonly log: Logger;
+  /** Name and version for WELCOME. */
+  readonly server: string;
+  readonly timings: SessionTimings;
+  /** The present in ms; tests hold it. */
+  readonly now: () => number;
+  /** The server is on its way out: new requests are refused. */
+  readonly leaving: boolean;
+  /** Runs `work` when one of the server's places for CUTOUTs is free; it must call `endCutout`. */
+  startCutout(work: () => void): void;
+  endCutout(): void;
+  /** One buffer for frames that are copied when they are sent. Borrowed until the next call. */
+  scratch(bytes: number): Uint8Array;
+}
+
+/** A request under way. */
+export interface OpenRequest {
+  /** The client does not want the answer any more: END or ERROR CANCELLED follows. */
+  cancel(status: EndStatus): void;
+  /** The connection is gone: nothing is to be sent. */
+  drop(): void;
+}
+
+/** What the parts of one session share. */
+export interface SessionContext {
+  readonly home: SessionHome;
+  readonly connection: Connection;
+  readonly queue: SendQueue;
+  readonly windowBytes: number;
+  readonly frameBytes: number;
+  /** Requests under way by id; an entry leaves when its END, ERROR or only reply has been sent. */
+  readonly requests: Map<number, OpenRequest>;
+  send(message: ServerMessage): void;
+  error(id: number, fault: BflyError): void;
+}

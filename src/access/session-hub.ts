@@ -1,0 +1,167 @@
+/**
+ * What the sessions of one server share: counts, places for heavy work, one timer for all heartbeats, and the way out.
+ */
+import { CLOSE_CODES } from '../../protocol/errors.ts';
+import { FRAME, HELLO_DEADLINE_MS, type Limits, PING_MS } from '../../protocol/limits.ts';
+import { TILE_HEADER_BYTES } from '../../protocol/tile-frame.ts';
+import type { Core } from '../core/core.ts';
+import type { Logger } from '../utility/log.ts';
+import { Session } from './session.ts';
+import type { SessionHome, SessionTimings } from './session-context.ts';
+import type { Connection, ConnectionEvents } from './transport.ts';
+
+/** Times unless a test shortens them. */
+export const DEFAULT_TIMINGS: SessionTimings = {
+  helloMs: HELLO_DEADLINE_MS,
+  pingMs: PING_MS,
+  pongMs: 10_000,
+  stuckMs: 60_000,
+  sweepMs: 1_000,
+};
+
+/** What a hub is made of. */
+export interface HubOptions {
+  readonly core: Core;
+  readonly limits: Limits;
+  readonly log: Logger;
+  /** Name and version for WELCOME. */
+  readonly server: string;
+  readonly timings: SessionTimings;
+  /** The present in ms, monotonic or not; tests hold it. */
+  readonly now: () => number;
+}
+
+/** What the sessions of a server hold. */
+export interface HubUse {
+  readonly sessions: number;
+  readonly requests: number;
+  readonly streams: number;
+  /** Bytes in the transport's buffers. */
+  readonly bufferedBytes: number;
+  /** CUTOUTs that are worked on. */
+  readonly cutouts: number;
+}
+
+/** CUTOUTs that a server and one connection work on at once. */
+const CUTOUTS_OF_SERVER = 8;
+
+/** All sessions of a server. */
+export class SessionHub implements SessionHome {
+  readonly core: Core;
+  readonly limits: Limits;
+  readonly log: Logger;
+  readonly server: string;
+  readonly timings: SessionTimings;
+  readonly now: () => number;
+  readonly #sessions = new Set<Session>();
+  readonly #byAddress = new Map<string, number>();
+  readonly #waitingCutouts: (() => void)[] = [];
+  #cutouts = 0;
+  #scratch: Uint8Array | undefined;
+  #sweeper: ReturnType<typeof setInterval> | undefined;
+  #leaving = false;
+
+  constructor(options: HubOptions) {
+    this.core = options.core;
+    this.limits = options.limits;
+    this.log = options.log;
+    this.server = options.server;
+    this.timings = options.timings;
+    this.now = options.now;
+    this.#sweeper = setInterval(() => this.sweep(), options.timings.sweepMs);
+    this.#sweeper.unref();
+  }
+
+  /** Open connections, welcomed or not. */
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  /** What the sessions hold at the moment, for metrics and tests. Walks all sessions. */
+  use(): HubUse {
+    const use = { sessions: this.#sessions.size, requests: 0, streams: 0, bufferedBytes: 0, cutouts: this.#cutouts };
+    for (const session of this.#sessions) {
+      use.requests += session.openRequests;
+      use.streams += session.openStreams;
+      use.bufferedBytes += session.bufferedBytes;
+    }
+    return use;
+  }
+
+  /** Whether the server is on its way out: new requests are then refused. */
+  get leaving(): boolean {
+    return this.#leaving;
+  }
+
+  /** Why a further connection of this address is refused; undefined where it is welcome. */
+  refusal(address: string): string | undefined {
+    if (this.#leaving) return 'the server is shutting down';
+    if ((this.#byAddress.get(address) ?? 0) >= this.limits.connectionsPerAddress)
+      return `more than ${this.limits.connectionsPerAddress} connections from this address`;
+    let unwelcomed = 0;
+    for (const session of this.#sessions) if (!session.welcomed) unwelcomed++;
+    return unwelcomed >= this.limits.unwelcomed ? 'too many connections that have not said hello' : undefined;
+  }
+
+  /** Takes an open connection. */
+  open(connection: Connection): ConnectionEvents {
+    const session: Session = new Session(this, connection, () => this.#closed(session));
+    this.#sessions.add(session);
+    this.#byAddress.set(connection.remoteAddress, (this.#byAddress.get(connection.remoteAddress) ?? 0) + 1);
+    return session;
+  }
+
+  #closed(session: Session): void {
+    if (!this.#sessions.delete(session)) return;
+    const address = session.remoteAddress;
+    const left = (this.#byAddress.get(address) ?? 1) - 1;
+    if (left > 0) this.#byAddress.set(address, left);
+    else this.#byAddress.delete(address);
+  }
+
+  /** Runs `work` when one of the server's places for CUTOUTs is free; it must call `endCutout`. */
+  startCutout(work: () => void): void {
+    if (this.#cutouts < CUTOUTS_OF_SERVER) {
+      this.#cutouts++;
+      work();
+    } else this.#waitingCutouts.push(work);
+  }
+
+  /** Gives a place back. */
+  endCutout(): void {
+    const next = this.#waitingCutouts.shift();
+    if (next === undefined) this.#cutouts--;
+    else next();
+  }
+
+  /** One buffer for frames that are copied when they are sent. Borrowed until the next call. */
+  scratch(bytes: number): Uint8Array {
+    this.#scratch ??= new Uint8Array(TILE_HEADER_BYTES + FRAME.max);
+    return this.#scratch.subarray(0, bytes);
+  }
+
+  /** Looks at every session: heartbeats, silence, sockets that are stuck. */
+  sweep(): void {
+    const now = this.now();
+    for (const session of this.#sessions) session.sweep(now);
+  }
+
+  /**
+   * Says GOAWAY to everybody, lets open pulls and cutouts finish, then closes what is left.
+   *
+   * @param graceMs how long unfinished work may take.
+   */
+  async leave(graceMs: number): Promise<void> {
+    this.#leaving = true;
+    for (const session of this.#sessions) session.goAway(CLOSE_CODES.SHUTTING_DOWN, 'the server is shutting down', 500);
+    const deadline = Date.now() + graceMs;
+    while (this.#sessions.size > 0 && Date.now() < deadline) {
+      for (const session of this.#sessions)
+        if (session.idle) session.close(CLOSE_CODES.SHUTTING_DOWN, 'the server is shutting down');
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    for (const session of this.#sessions) session.close(CLOSE_CODES.SHUTTING_DOWN, 'the server is shutting down');
+    clearInterval(this.#sweeper);
+    this.#sweeper = undefined;
+  }
+}

@@ -1,0 +1,304 @@
+/** One connected client: hello, then requests in, answers out. Turns messages into questions to the Core and its answers into messages. */
+import { randomBytes } from 'node:crypto';
+import { BadFrame, decodeClient } from '../../protocol/decode.ts';
+import { encodeError, encodeServer } from '../../protocol/encode.ts';
+import { BflyError, CLOSE_CODES, MalformedFrame } from '../../protocol/errors.ts';
+import { FRAME, MAX_REPLY, WINDOW } from '../../protocol/limits.ts';
+import type { ClientMessage, Hello, ServerMessage } from '../../protocol/messages.ts';
+import { PullRequests } from './pull-requests.ts';
+import { Questions } from './questions.ts';
+import { SendQueue } from './send-queue.ts';
+import type { OpenRequest, SessionContext, SessionHome } from './session-context.ts';
+import { TokenBucket } from './token-bucket.ts';
+import type { Connection, ConnectionEvents } from './transport.ts';
+
+/** What this server knows of the protocol. */
+export const FEATURES = ['pull', 'cutout', 'unique'] as const;
+const VERSION = 1;
+
+/** A client that asks on and on, and lets this much pile up unread, is cut off. */
+const CUT_OFF_BYTES = 3 * 1024 * 1024;
+/** Refusals for rate within `ABUSE_WINDOW_MS` that end a connection, in bursts. */
+const ABUSE_BURSTS = 10;
+const ABUSE_WINDOW_MS = 10_000;
+
+/** A session from the handshake to the close. */
+export class Session implements ConnectionEvents {
+  readonly remoteAddress: string;
+  readonly #home: SessionHome;
+  readonly #onClosed: () => void;
+  readonly #connection: Connection;
+  readonly #requests = new Map<number, OpenRequest>();
+  readonly #frames: TokenBucket;
+  readonly #control: TokenBucket;
+  #work: { readonly pulls: PullRequests; readonly questions: Questions; readonly queue: SendQueue } | undefined;
+  #helloTimer: ReturnType<typeof setTimeout> | undefined;
+  #closed = false;
+  #lastHeard: number;
+  #lastSent: number;
+  #lastProgress: number;
+  #pingedAt: number | undefined;
+  #refusals = 0;
+  #refusalsSince = 0;
+  #pingId = 0;
+
+  /** @param onClosed called once, when the connection is gone. */
+  constructor(home: SessionHome, connection: Connection, onClosed: () => void) {
+    this.#home = home;
+    this.#onClosed = onClosed;
+    this.#connection = connection;
+    this.remoteAddress = connection.remoteAddress;
+    const now = home.now();
+    this.#lastHeard = now;
+    this.#lastSent = now;
+    this.#lastProgress = now;
+    const { limits } = home;
+    this.#frames = new TokenBucket(limits.framesPerSecond, limits.framesBurst, now);
+    this.#control = new TokenBucket(limits.controlPerSecond, limits.controlPerSecond, now);
+    // Absolute: no traffic puts it off. Rule [H2].
+    this.#helloTimer = setTimeout(
+      () => this.close(CLOSE_CODES.HELLO_TOO_LATE, 'no HELLO within the time for it'),
+      home.timings.helloMs,
+    );
+  }
+
+  /** Whether WELCOME has been sent. */
+  get welcomed(): boolean {
+    return this.#work !== undefined;
+  }
+
+  /** Whether nothing is under way and nothing waits to leave. */
+  get idle(): boolean {
+    return this.#requests.size === 0 && this.#connection.bufferedBytes() === 0;
+  }
+
+  get openRequests(): number {
+    return this.#requests.size;
+  }
+
+  get openStreams(): number {
+    return this.#work?.queue.size ?? 0;
+  }
+
+  get bufferedBytes(): number {
+    return this.#connection.bufferedBytes();
+  }
+
+  // --- events of the transport
+
+  message(bytes: Uint8Array): void {
+    if (this.#closed) return;
+    this.#lastHeard = this.#home.now();
+    this.#pingedAt = undefined;
+    if (this.#work === undefined && bytes.length > this.#home.limits.hello)
+      return this.close(CLOSE_CODES.ABUSE, `the first frame is larger than ${this.#home.limits.hello} bytes`);
+    if (this.#connection.bufferedBytes() > CUT_OFF_BYTES) return this.#cutOff(CLOSE_CODES.ABUSE, 'answers are not read');
+    try {
+      this.#take(decodeClient(bytes), bytes.length);
+    } catch (error) {
+      this.#refuse(error);
+    }
+  }
+
+  text(): void {
+    this.close(CLOSE_CODES.MALFORMED, 'text messages are not part of bfly.v1: send binary MessagePack');
+  }
+
+  drained(): void {
+    this.#lastProgress = this.#home.now();
+    this.#work?.questions.run();
+    this.#work?.queue.pump();
+  }
+
+  closed(): void {
+    if (this.#helloTimer !== undefined) clearTimeout(this.#helloTimer);
+    this.#closed = true;
+    for (const request of [...this.#requests.values()]) request.drop();
+    this.#requests.clear();
+    this.#onClosed();
+  }
+
+  // --- what the hub asks for
+
+  /** Heartbeats and the watch over silent and stuck clients. Rules [C5]..[C8]. */
+  sweep(now: number): void {
+    if (this.#closed || !this.welcomed) return;
+    const { pingMs, pongMs, stuckMs } = this.#home.timings;
+    if (this.#connection.bufferedBytes() === 0) this.#lastProgress = now;
+    else if (now - this.#lastProgress >= stuckMs) return this.#cutOff(CLOSE_CODES.DEAD, 'nothing leaves the socket');
+    if (this.#pingedAt !== undefined && now - this.#pingedAt >= pongMs) return this.#cutOff(CLOSE_CODES.DEAD, 'nothing heard');
+    if (this.#pingedAt === undefined && now - this.#lastHeard >= 3 * pingMs) {
+      this.#pingedAt = now;
+      this.#send({ kind: 'PING', id: ++this.#pingId, t: null });
+    } else if (now - this.#lastSent >= pingMs) this.#send({ kind: 'BEAT', id: 0 });
+  }
+
+  /** Announces that the connection will be closed. */
+  goAway(code: number, reason: string, retryMs: number): void {
+    if (!this.#closed && this.welcomed) this.#send({ kind: 'GOAWAY', id: 0, code, reason, retryMs });
+  }
+
+  /** Closes the connection behind what was sent. */
+  close(code: number, reason: string): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.welcomed && code !== CLOSE_CODES.SHUTTING_DOWN)
+      this.#connection.send(encodeServer({ kind: 'GOAWAY', id: 0, code, reason, retryMs: 0 }));
+    this.#home.log.info({ code, reason, address: this.remoteAddress }, 'closing a connection');
+    this.#connection.close(code, reason);
+  }
+
+  /** A close frame would never leave: what is in the socket's buffer stands before it. */
+  #cutOff(code: number, reason: string): void {
+    this.close(code, reason);
+    this.#connection.terminate();
+  }
+
+  // --- messages in
+
+  #take(message: ClientMessage, bytes: number): void {
+    if (this.#work === undefined) {
+      if (message.kind !== 'HELLO')
+        return this.close(CLOSE_CODES.NO_HELLO, `the first frame is HELLO, not ${message.kind}`);
+      return this.#welcome(message);
+    }
+    if (message.kind === 'BULK' ? bytes > this.#home.limits.bulk + 64 : bytes > this.#home.limits.message)
+      throw new BadFrame(0, message.id, new BflyError('TOO_LARGE', `a message may have ${this.#home.limits.message} bytes`));
+    if (!this.#isWithinRate(message)) return;
+    switch (message.kind) {
+      case 'PONG':
+      case 'IGNORED':
+        return;
+      case 'PING':
+        return this.#send({ kind: 'PONG', id: message.id, t: message.t });
+      case 'CREDIT':
+        for (const [id, offset] of message.grants) this.#work.queue.grant(id, offset);
+        return this.#work.queue.pump();
+      case 'CANCEL':
+        this.#requests.get(message.id)?.cancel('cancelled');
+        return;
+      case 'PRESENCE':
+      case 'BULK':
+        return this.#error(0, new BflyError('UNSUPPORTED', `${message.kind} is not supported by this server`));
+      default:
+        return this.#request(message);
+    }
+  }
+
+  #isWithinRate(message: ClientMessage): boolean {
+    const now = this.#home.now();
+    const isControl =
+      message.kind === 'CREDIT' || message.kind === 'CANCEL' || message.kind === 'PRIO' || message.kind === 'PONG';
+    const retryMs = (isControl ? this.#control : this.#frames).take(now);
+    if (retryMs === 0) return true;
+    if (now - this.#refusalsSince > ABUSE_WINDOW_MS) {
+      this.#refusalsSince = now;
+      this.#refusals = 0;
+    }
+    const burst = isControl ? this.#home.limits.controlPerSecond : this.#home.limits.framesBurst;
+    if (++this.#refusals > ABUSE_BURSTS * burst) this.close(CLOSE_CODES.RATE, 'too many frames for too long');
+    else if (!isControl || message.kind === 'PRIO')
+      this.#error(message.id, new BflyError('RATE_LIMITED', 'too many frames; wait a moment', { retryMs }));
+    return false;
+  }
+
+  #welcome(hello: Hello): void {
+    clearTimeout(this.#helloTimer);
+    this.#helloTimer = undefined;
+    if (!hello.v.includes(VERSION)) return this.close(CLOSE_CODES.VERSION, 'this server speaks version 1');
+    const home = this.#home;
+    const win = clamp(hello.win ?? WINDOW.default, WINDOW);
+    const frame = clamp(hello.frame ?? FRAME.default, FRAME);
+    const queue = new SendQueue(this.#connection, win);
+    const context: SessionContext = {
+      home,
+      connection: this.#connection,
+      queue,
+      windowBytes: win,
+      frameBytes: frame,
+      requests: this.#requests,
+      send: (message) => this.#send(message),
+      error: (id, fault) => this.#error(id, fault),
+    };
+    this.#work = { queue, pulls: new PullRequests(context), questions: new Questions(context) };
+    const session = randomBytes(16).toString('hex');
+    this.#send({
+      kind: 'WELCOME',
+      id: hello.id,
+      v: VERSION,
+      server: home.server,
+      session,
+      user: { id: `anonymous:${session.slice(0, 8)}`, name: hello.name ?? 'anonymous' },
+      now: Date.now(),
+      feat: FEATURES.filter((feature) => hello.feat.includes(feature)),
+      ping: home.timings.pingMs,
+      win,
+      frame,
+      limits: home.limits,
+      resume: (hello.resume ?? []).map(() => ({ error: [208, 'subscriptions are not supported by this server'] })),
+    });
+  }
+
+  /** A message that opens a request of its own. */
+  #request(message: Extract<ClientMessage, { id: number }>): void {
+    if (message.id === 0 || this.#requests.has(message.id))
+      return this.#error(0, new BflyError('BAD_REQUEST', `the id ${message.id} is ${message.id === 0 ? 'kept for the connection' : 'in use'}`));
+    if (this.#requests.size >= this.#home.limits.requests)
+      return this.#error(message.id, new BflyError('LIMIT', `at most ${this.#home.limits.requests} requests may be open`));
+    if (this.#home.leaving)
+      return this.#error(message.id, new BflyError('UNAVAILABLE', 'the server is shutting down', { retryMs: 500 }));
+    this.#answer(message);
+  }
+
+  #answer(message: Extract<ClientMessage, { id: number }>): void {
+    const work = this.#work;
+    if (work === undefined) return;
+    switch (message.kind) {
+      case 'HELLO':
+        return this.#error(message.id, new BflyError('BAD_REQUEST', 'HELLO comes once, as the first frame'));
+      case 'PULL':
+        return work.pulls.pull(message);
+      case 'CUTOUT':
+        return work.pulls.cutout(message);
+      case 'PRIO':
+        return work.pulls.prioritise(message);
+      case 'INFO':
+      case 'LIST':
+      case 'UNIQUE':
+        return work.questions.ask(message);
+      default:
+        return this.#error(message.id, new BflyError('UNSUPPORTED', `${message.kind} is not supported by this server`));
+    }
+  }
+
+  #refuse(error: unknown): void {
+    if (error instanceof BadFrame && this.#work !== undefined) {
+      if (this.#frames.take(this.#home.now()) === 0) this.#error(error.id, error.fault);
+      else this.close(CLOSE_CODES.RATE, 'too many frames that are not legal');
+    } else if (error instanceof BadFrame || error instanceof MalformedFrame) {
+      const code = this.#work === undefined && error instanceof BadFrame ? CLOSE_CODES.NO_HELLO : CLOSE_CODES.MALFORMED;
+      this.close(code, error.message);
+    } else throw error;
+  }
+
+  // --- messages out
+
+  #send(message: ServerMessage): void {
+    if (this.#closed) return;
+    const bytes = encodeServer(message);
+    if (bytes.length > MAX_REPLY && message.id !== 0)
+      return this.#error(message.id, new BflyError('TOO_LARGE', `the answer is larger than ${MAX_REPLY} bytes; ask for a part`));
+    this.#lastSent = this.#home.now();
+    this.#connection.send(bytes);
+  }
+
+  #error(id: number, fault: BflyError): void {
+    if (this.#closed) return;
+    this.#lastSent = this.#home.now();
+    this.#connection.send(encodeError(id, fault.code, fault.message, fault.retryMs, fault.details));
+  }
+}
+
+function clamp(value: number, range: { readonly min: number; readonly max: number }): number {
+  return Math.min(range.max, Math.max(range.min, value));
+}

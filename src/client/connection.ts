@@ -1,0 +1,321 @@
+/** One lasting connection: makes links, comes back after losses, and carries unfinished operations from line to line. */
+import { BflyError, DEFAULT_LIMITS, type Limits, type ServerMessage, type Welcome } from '../../protocol/index.ts';
+import { Admission } from './admission.ts';
+import { type BackOff, backOffMs, DEFAULT_BACK_OFF, STABLE_MS } from './back-off.ts';
+import type { Clock } from './clock.ts';
+import { Emitter } from './events.ts';
+import { frameError, Line } from './line.ts';
+import { type Goaway, Link, type Loss } from './link.ts';
+import { type Operation, type OperationHost, onAbort } from './operation.ts';
+import type { ConnectOptions, Environment } from './options.ts';
+import { SUBPROTOCOL } from './socket.ts';
+
+/** Where a session stands. `offline`: the connection is lost and will be made again. */
+export type SessionState = 'connecting' | 'live' | 'offline' | 'closed';
+
+/** How a session ended. */
+export interface SessionEnd {
+  readonly code: number;
+  readonly reason: string;
+  /** Absent where the user closed it. */
+  readonly error?: unknown;
+}
+
+/** Events of a session. */
+export interface SessionEvents {
+  readonly state: SessionState;
+  readonly goaway: Goaway;
+  /** An error that belongs to no request, or the loss that ended a connection. */
+  readonly error: BflyError;
+}
+
+const CONNECT_TIMEOUT_MS = 10_000;
+const DEFAULT_CLIENT = 'butterfly-js/1';
+
+/** A lasting connection to one server. */
+export class Connection implements OperationHost {
+  readonly events = new Emitter<SessionEvents>();
+  readonly closed: Promise<SessionEnd>;
+  readonly carries: boolean;
+  readonly #url: string;
+  readonly #options: ConnectOptions;
+  readonly #environment: Environment;
+  readonly #clock: Clock;
+  readonly #bounds: BackOff;
+  readonly #operations = new Set<Operation>();
+  readonly #admission: Admission;
+  readonly #forgetAbort: () => void;
+  #state: SessionState = 'connecting';
+  #end: ((end: SessionEnd) => void) | undefined;
+  #ended: SessionEnd | undefined;
+  #link: Link | undefined;
+  #line: Line | undefined;
+  #welcome: Welcome | undefined;
+  #limits: Limits = DEFAULT_LIMITS;
+  /** An anonymous user is the secret of its first WELCOME, rule [H9]. */
+  #secret: string | undefined;
+  #attempt = 0;
+  #renewals = 0;
+  #liveAt = 0;
+  #forgetTimer: (() => void) | undefined;
+
+  constructor(url: string, options: ConnectOptions, environment: Environment) {
+    this.#url = url;
+    this.#options = options;
+    this.#environment = environment;
+    this.#clock = environment.clock;
+    this.carries = options.reconnect !== false;
+    this.#bounds = { ...DEFAULT_BACK_OFF, ...(options.reconnect === false ? {} : options.reconnect) };
+    this.#admission = new Admission(this.#clock, (operation) => this.#start(operation));
+    this.closed = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+    this.#forgetAbort = onAbort(options.signal, (reason) => this.end({ code: 1000, reason: 'aborted', error: reason }));
+  }
+
+  get state(): SessionState {
+    return this.#state;
+  }
+
+  /** The newest WELCOME. */
+  get welcome(): Welcome | undefined {
+    return this.#welcome;
+  }
+
+  /** The server's newest limits. */
+  get limits(): Limits {
+    return this.#limits;
+  }
+
+  /** The line of this moment, if there is one. */
+  get line(): Line | undefined {
+    return this.#line;
+  }
+
+  /** Operations that are not over. */
+  get operations(): number {
+    return this.#operations.size;
+  }
+
+  /** Operations that wait or run under the server's limits. */
+  get admitted(): number {
+    return this.#admission.size;
+  }
+
+  /**
+   * Connects for the first time.
+   *
+   * @throws BflyError of the loss; the signal's reason.
+   */
+  async open(): Promise<void> {
+    if (this.#options.signal?.aborted) this.end({ code: 1000, reason: 'aborted', error: this.#options.signal.reason });
+    else void this.#connect();
+    await Promise.race([this.closed, this.#whenLive()]);
+    if (this.#ended !== undefined) throw this.#ended.error ?? new BflyError('CANCELLED', 'the session was closed');
+  }
+
+  submit(operation: Operation): void {
+    if (this.#ended !== undefined) {
+      operation.fail(this.#ended.error ?? this.#endError());
+      return;
+    }
+    this.#operations.add(operation);
+    this.#admission.add(operation);
+  }
+
+  finish(operation: Operation): void {
+    if (this.#operations.delete(operation)) this.#admission.remove(operation);
+  }
+
+  /** Ends everything, once. */
+  end(end: SessionEnd): void {
+    if (this.#ended !== undefined) return;
+    this.#ended = end;
+    this.#forgetAbort();
+    this.#forgetTimer?.();
+    this.#link?.close(end.code, end.reason);
+    this.#leaveLine(this.#endError());
+    const operations = [...this.#operations];
+    this.#operations.clear();
+    for (const operation of operations) {
+      this.#admission.remove(operation);
+      operation.fail(end.error ?? this.#endError());
+    }
+    this.#setState('closed');
+    this.#end?.(end);
+  }
+
+  #start(operation: Operation): void {
+    if (this.#line === undefined) return;
+    try {
+      operation.start(this.#line);
+    } catch (cause) {
+      operation.fail(new BflyError('BAD_REQUEST', 'the request holds a value that cannot be sent', { cause }));
+    }
+  }
+
+  #endError(): BflyError {
+    const cause = this.#ended?.error;
+    return cause instanceof BflyError ? cause : new BflyError('CANCELLED', 'the session is closed');
+  }
+
+  #whenLive(): Promise<void> {
+    return new Promise((resolve) => {
+      const forget = this.events.on('state', (state) => {
+        if (state === 'connecting') return;
+        forget();
+        resolve();
+      });
+    });
+  }
+
+  async #connect(): Promise<void> {
+    let token: string | undefined;
+    try {
+      token = await this.#token();
+    } catch (cause) {
+      const error = new BflyError('UNAUTHENTICATED', 'the token function failed', { cause });
+      return this.#lost({ verdict: 'retry', error, code: 1000, reason: 'no token', retryMs: 0 });
+    }
+    if (this.#ended !== undefined) return;
+    try {
+      this.#link = this.#openLink(token);
+    } catch (cause) {
+      const error =
+        cause instanceof BflyError ? cause : new BflyError('UNAVAILABLE', 'the socket could not be opened', { cause });
+      this.#lost({ verdict: 'retry', error, code: 1006, reason: '', retryMs: 0 });
+    }
+  }
+
+  async #token(): Promise<string | undefined> {
+    const { token } = this.#options;
+    if (token === undefined) return this.#secret;
+    return typeof token === 'function' ? token() : token;
+  }
+
+  #openLink(token: string | undefined): Link {
+    const { client, name, color, window, frame, transport, connectTimeoutMs } = this.#options;
+    const hello = {
+      kind: 'HELLO',
+      v: [1],
+      client: client ?? DEFAULT_CLIENT,
+      feat: FEATURES,
+      ...(token === undefined ? {} : { token }),
+      ...(name === undefined ? {} : { name }),
+      ...(color === undefined ? {} : { color }),
+      ...(window === undefined ? {} : { win: window }),
+      ...(frame === undefined ? {} : { frame }),
+    } as const;
+    const socket = (transport ?? this.#environment.openSocket)(this.#url, [SUBPROTOCOL]);
+    return new Link(
+      { socket, hello, clock: this.#clock, connectTimeoutMs: connectTimeoutMs ?? CONNECT_TIMEOUT_MS },
+      {
+        welcomed: (welcome) => this.#live(welcome),
+        message: (message, bytes) => this.#receive(message, bytes),
+        goaway: (goaway) => this.#leaving(goaway),
+        lost: (loss) => this.#lost(loss),
+      },
+    );
+  }
+
+  #live(welcome: Welcome): void {
+    const link = this.#link;
+    if (link === undefined) return;
+    this.#welcome = welcome;
+    if (this.#options.token === undefined && welcome.session !== '') this.#secret = welcome.session;
+    this.#liveAt = this.#clock.now();
+    const line = new Line(welcome, this.#options.window, this.#clock, (message) => link.send(message));
+    this.#line = line;
+    this.#limits = line.limits;
+    this.#setState('live');
+    if (this.#line !== line) return; // a listener has closed the session
+    line.probe();
+    this.#admission.open(line.limits);
+  }
+
+  /** What runs may finish; the server would refuse what is new, so it waits for the next line. Rule [C4]. */
+  #leaving(goaway: Goaway): void {
+    this.#line?.leave();
+    this.#admission.hold();
+    this.events.emit('goaway', goaway);
+  }
+
+  #receive(message: ServerMessage, bytes: number): void {
+    if (message.kind === 'AUTHREQ') void this.#renewToken();
+    else if (message.kind === 'ERROR' && message.id === 0) this.events.emit('error', frameError(message));
+    else this.#line?.receive(message, bytes);
+  }
+
+  /** The token of the living connection runs out. */
+  async #renewToken(): Promise<void> {
+    const line = this.#line;
+    if (line === undefined || typeof this.#options.token !== 'function') return;
+    try {
+      const token = await this.#options.token();
+      if (line !== this.#line) return;
+      const id = line.claim({ receive: (message) => this.#takeAuth(message) });
+      line.send({ kind: 'AUTH', id, token });
+    } catch (cause) {
+      this.events.emit('error', new BflyError('UNAUTHENTICATED', 'the token function failed', { cause }));
+    }
+  }
+
+  #takeAuth(message: ServerMessage): boolean {
+    if (message.kind === 'AUTH_OK' && this.#welcome !== undefined)
+      this.#welcome = { ...this.#welcome, user: message.user };
+    if (message.kind === 'ERROR') this.events.emit('error', frameError(message));
+    return message.kind !== 'IGNORED';
+  }
+
+  #lost(loss: Loss): void {
+    if (this.#ended !== undefined) return;
+    const wasLive = this.#line !== undefined;
+    if (wasLive && this.#clock.now() - this.#liveAt >= STABLE_MS) {
+      this.#attempt = 0;
+      this.#renewals = 0;
+    }
+    this.#link = undefined;
+    const verdict = this.#judge(loss);
+    if (verdict === 'stop' || !this.carries || this.#welcome === undefined) {
+      this.end({ code: loss.code, reason: loss.reason, error: loss.error });
+      return;
+    }
+    this.#leaveLine(loss.error);
+    this.#setState('offline');
+    if (wasLive) this.events.emit('error', loss.error);
+    this.#comeBack(verdict === 'renew' && this.#renewals++ === 0 ? 0 : this.#nextWait(loss.retryMs));
+  }
+
+  /** A new token can only be had from a function; an anonymous user whose secret holds no more is a new one. */
+  #judge(loss: Loss): Loss['verdict'] {
+    if (loss.verdict !== 'renew' || typeof this.#options.token === 'function') return loss.verdict;
+    const wasAnonymous = this.#secret !== undefined;
+    this.#secret = undefined;
+    return wasAnonymous ? 'renew' : 'stop';
+  }
+
+  #nextWait(retryMs: number): number {
+    return backOffMs(this.#attempt++, this.#bounds, retryMs, this.#clock.random());
+  }
+
+  #comeBack(ms: number): void {
+    if (this.#ended !== undefined) return; // a listener has closed the session
+    this.#forgetTimer = this.#clock.after(ms, () => void this.#connect());
+  }
+
+  #leaveLine(error: BflyError): void {
+    const line = this.#line;
+    this.#line = undefined;
+    this.#admission.shut();
+    line?.drop(error);
+  }
+
+  #setState(state: SessionState): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    this.events.emit('state', state);
+  }
+}
+
+/** What this client can use: the part of the protocol that reads, rule [H5]. */
+const FEATURES: readonly string[] = ['pull', 'unique', 'feature', 'auth'];

@@ -1,0 +1,36 @@
+/** What a session may be told at its beginning. */
+import type { BackOff } from './back-off.ts';
+import type { Clock } from './clock.ts';
+import type { SocketFactory } from './socket.ts';
+
+/** Options of `connect`. */
+export interface ConnectOptions {
+  /** Secret that says who we are, or a function that is asked for a fresh one at every connection and when it runs out. */
+  readonly token?: string | (() => string | Promise<string>);
+  /** Opens the socket; default: the browser's WebSocket, and `ws` in Node. */
+  readonly transport?: SocketFactory;
+  /** Name and version of the program, for the server's log. */
+  readonly client?: string;
+  /** Name shown to other users, at most 64 bytes. */
+  readonly name?: string;
+  /** Colour shown to other users, such as `#3fa9f5`. */
+  readonly color?: string;
+  /** Fixed credit window in bytes, 64 KiB..4 MiB; default: tuned from the round trip. */
+  readonly window?: number;
+  /** Largest TILE payload in bytes, 32 KiB..4 MiB. */
+  readonly frame?: number;
+  /** Bounds of the wait before a lost connection is made again, or `false` for never. Default 0.5 s to 30 s. */
+  readonly reconnect?: false | Partial<BackOff>;
+  /** Ends the session, connected or not. */
+  readonly signal?: AbortSignal;
+  /** Check the crc32 of every tile frame that has one; a damaged tile comes as an error tile. */
+  readonly verify?: boolean;
+  /** From opening the socket to WELCOME; default 10 s. */
+  readonly connectTimeoutMs?: number;
+}
+
+/** What the surroundings give where the options do not: the socket, and the clock that tests replace. */
+export interface Environment {
+  readonly openSocket: SocketFactory;
+  readonly clock: Clock;
+}

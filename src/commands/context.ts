@@ -1,0 +1,128 @@
+/** What commands work with: the terminal, and the parts of Butterfly that are loaded when a command needs them. */
+import type { Limits } from '../../protocol/limits.ts';
+import type { EntryKind } from '../../protocol/messages.ts';
+import type { Box, ChannelInfo, DatasetInfo, Vec3, VolumeType } from '../../protocol/volume.ts';
+import type { FindVolumes } from '../ingest/discover.ts';
+import type { Catalogue } from '../utility/catalogue.ts';
+import type { Logger } from '../utility/log.ts';
+import type { ProgressTarget } from '../utility/progress.ts';
+
+/** The terminal of a command. */
+export interface Terminal {
+  /** Writes to standard output; resolves when more may be written. */
+  out(text: string): Promise<void>;
+  /** Standard error: what people read beside the result. */
+  readonly err: ProgressTarget;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Calls `stop` at the first SIGINT or SIGTERM; a second one ends the process with 130. @returns a function that ends this. */
+  onInterrupt(stop: () => void): () => void;
+}
+
+/** What `startServer` takes. */
+export interface ServerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly dataDir: string;
+  readonly transport: 'auto' | 'uws' | 'ws';
+  readonly cacheBytes: number;
+  readonly log: Logger;
+  readonly catalogue: Catalogue;
+  readonly demo: boolean;
+  readonly allowedPaths: readonly string[];
+  readonly limits?: Partial<Limits>;
+  readonly maxBlockBytes?: number;
+}
+
+/** A server that listens. */
+export interface RunningServer {
+  readonly url: string;
+  readonly port: number;
+  readonly transport: 'ws' | 'uws';
+  /** How many channels it shows. */
+  readonly channels: number;
+  stop(): Promise<void>;
+}
+
+/** What `ingestVolume` takes. */
+export interface IngestOptions {
+  readonly dataDir: string;
+  readonly source: string;
+  readonly path: string;
+  readonly type?: VolumeType;
+  readonly voxel?: Vec3;
+  onProgress(progress: IngestProgress): void;
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+}
+
+/** How far an ingest is. */
+export interface IngestProgress {
+  readonly voxelsDone: number;
+  readonly voxelsTotal: number;
+  readonly bytesDone: number;
+  readonly elapsedMs: number;
+  readonly level: number;
+  readonly levels: number;
+}
+
+/** What commands need of a client's session. */
+export interface RemoteSession {
+  info(path: string): Promise<ChannelInfo | DatasetInfo>;
+  list(path: string): Promise<readonly RemoteEntry[]>;
+  unique(path: string, options: RemoteBox): Promise<BigUint64Array>;
+  pull(path: string, options: RemotePull): AsyncIterable<RemoteTile>;
+  close(): Promise<unknown>;
+}
+
+/** An entry of a list. */
+export interface RemoteEntry {
+  readonly name: string;
+  readonly kind: EntryKind;
+  readonly path: string;
+}
+
+export interface RemoteBox {
+  readonly mip: number;
+  readonly box: Box;
+}
+
+/** What is pulled, in which order; the signal ends it. */
+export interface RemotePull extends RemoteBox {
+  readonly order: 'scan';
+  readonly signal: AbortSignal;
+}
+
+/** A tile: whole chunks, clipped at the volume's end. */
+export interface RemoteTile {
+  readonly box: Box;
+  /** The voxels of `box`, x fastest, little-endian. @throws BflyError why the chunk cannot be read. */
+  bytes(): Uint8Array;
+}
+
+/** Options of a client's `connect`. */
+export interface ConnectOptions {
+  readonly token?: string;
+  readonly reconnect: false;
+  readonly client: string;
+}
+
+/** The parts of Butterfly, loaded when first asked for, so that `bfly --help` loads none. */
+export interface Parts {
+  startServer(options: ServerOptions): Promise<RunningServer>;
+  readonly findVolumes: FindVolumes;
+  ingestVolume(options: IngestOptions): Promise<unknown>;
+  connect(url: string, options: ConnectOptions): Promise<RemoteSession>;
+  openLog(level: 'debug' | 'info' | 'warn' | 'error' | 'silent'): Promise<Logger>;
+}
+
+/** Everything around a command. */
+export interface Context {
+  readonly terminal: Terminal;
+  readonly parts: Parts;
+  readonly version: string;
+}
+
+/** Tells the person something beside the result. */
+export function say(terminal: Terminal, line: string): void {
+  terminal.err.write(`bfly: ${line}\n`);
+}

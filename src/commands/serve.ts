@@ -1,0 +1,90 @@
+/** `bfly serve`: the server. Also what `bfly` without a command does. */
+import { type Command, Option } from 'commander';
+import { writeFileWhole } from '../utility/atomic-file.ts';
+import { catalogueChannels, writeCatalogueYaml } from '../utility/config.ts';
+import { readMebibytes, readPort, withLogLevel } from './arguments.ts';
+import { type Context, say } from './context.ts';
+import { planServer, type ServeOptions, type ServePlan } from './serve-plan.ts';
+
+/** Adds the command. */
+export function addServe(program: Command, context: Context): void {
+  const command = program
+    .command('serve', { isDefault: true })
+    .summary('serve volumes (the default command)')
+    .description(
+      'Serves volumes over WebSocket and HTTP until it gets SIGINT or SIGTERM. Give folders, volumes or configurations; ' +
+        'without any, $RH_CONFIG_FILENAME or ~/.rh-config.yaml is served.',
+    )
+    .argument('[source...]', 'folders, volumes, or configurations (.yaml, .yml, .json)')
+    .option('--host <address>', 'address to listen on; 0.0.0.0 = all networks (default: 127.0.0.1)')
+    .option('--port <port>', 'port to listen on; 0 = any (default: 2001)', readPort)
+    .option('--data <folder>', 'where ingested volumes and edits are kept (default: .bfly)')
+    .addOption(
+      new Option('--transport <name>', 'WebSocket library; auto = uws where it runs (default: auto)').choices([
+        'auto',
+        'uws',
+        'ws',
+      ]),
+    )
+    .option('--cache-mb <MiB>', 'memory for tiles (default: 1024)', readMebibytes)
+    .option('--demo', 'serve a volume made for the purpose, to try things on')
+    .option('-e, --exp <source>', 'a configuration or a folder, as a source')
+    .option('-o, --out <file>', 'write what is served as a configuration')
+    .action((sources: string[], options: ServeOptions) => serve(sources, options, context));
+  withLogLevel(command, 'debug, info, warn, error or silent (default: info)').addHelpText(
+    'after',
+    `
+Examples:
+  $ bfly serve --demo                         something to try at once
+  $ bfly serve ~/data                         whatever volumes are in a folder
+  $ bfly serve em.h5 labels.tif --port 8080   single volumes
+  $ bfly serve fly.yaml                       what a configuration names
+  $ bfly -e ~/data -o fly.yaml                find volumes, keep the list, serve it`,
+  );
+}
+
+async function serve(sources: readonly string[], options: ServeOptions, context: Context): Promise<void> {
+  const { terminal, parts } = context;
+  const plan = await planServer(sources, options, { findVolumes: parts.findVolumes, env: terminal.env });
+  for (const warning of plan.warnings) say(terminal, warning);
+  if (options.out !== undefined) {
+    await writeFileWhole(options.out, [Buffer.from(writeCatalogueYaml(plan.server.catalogue))]);
+    say(terminal, `${catalogueChannels(plan.server.catalogue).length} channels written to ${options.out}`);
+  }
+  await runServer(plan, context);
+}
+
+/** Runs until the first signal. */
+async function runServer(plan: ServePlan, context: Context): Promise<void> {
+  const { terminal, parts } = context;
+  let interrupt = (): void => {};
+  const interrupted = new Promise<void>((resolve) => {
+    interrupt = resolve;
+  });
+  const forget = terminal.onInterrupt(() => interrupt());
+  try {
+    const server = await parts.startServer({ ...plan.server, log: await parts.openLog(plan.logLevel) });
+    const { url, transport, channels } = server;
+    await terminal.out(`bfly listening on ${url} (${transport}), ${channels} channels\n`);
+    if (plan.server.demo) await terminal.out(await demoHints(url));
+    else if (channels === 0) say(terminal, 'there is nothing to show yet; try bfly serve FOLDER, or bfly serve --demo');
+    await interrupted;
+    await server.stop();
+  } finally {
+    forget();
+  }
+}
+
+/** What to try on the demonstration. */
+async function demoHints(url: string): Promise<string> {
+  const { DEMO_PATHS } = await import('../ingest/demo.ts');
+  const [em, segmentation] = DEMO_PATHS;
+  const lines = [
+    `npx bfly ls ${url} -r`,
+    `npx bfly info ${url} ${em}`,
+    `npx bfly pull ${url} ${em} --box 0,0,0,64,64,1 -o slice.png`,
+    `npx bfly unique ${url} ${segmentation} --box 0,0,0,64,64,64`,
+    `npx bfly pull ${url} ${segmentation} -o segments.npy`,
+  ];
+  return `\nTry next, in another terminal:\n${lines.map((line) => `  ${line}\n`).join('')}\nCtrl-C stops the server.\n`;
+}

@@ -1,0 +1,96 @@
+/** The files that `bfly pull` writes, by their endings. */
+import path from 'node:path';
+import { BflyError } from '../../protocol/errors.ts';
+import { BYTES_PER_VOXEL, type DType, type Vec3, viewVoxels, volumeOf } from '../../protocol/volume.ts';
+import { npyHeader } from '../utility/npy.ts';
+import { tiffChunks, tiffFault } from '../utility/tiff.ts';
+
+/** Shape x, y, z of what is written, and the size of its voxels in nanometres. */
+export interface VolumeLayout {
+  readonly dtype: DType;
+  readonly shape: Vec3;
+  readonly voxel: Vec3;
+}
+
+/** Whole z planes in order, each borrowed until the next is asked for. */
+export type Planes = AsyncIterable<Uint8Array>;
+
+interface VolumeFormat {
+  /** Why this volume cannot be written so, or undefined. */
+  fault(layout: VolumeLayout): BflyError | undefined;
+  /** The bytes of the file, in order. */
+  chunks(layout: VolumeLayout, planes: Planes): AsyncIterable<Uint8Array>;
+}
+
+/** A PNG is one image that must be in memory. */
+const PNG_MAX_BYTES = 512 * 1024 * 1024;
+
+const npy: VolumeFormat = {
+  fault: () => undefined,
+  async *chunks(layout, planes) {
+    yield npyHeader(layout.dtype, layout.shape);
+    yield* planes;
+  },
+};
+
+const raw: VolumeFormat = { fault: () => undefined, chunks: (_layout, planes) => planes };
+
+const tif: VolumeFormat = { fault: tiffFault, chunks: tiffChunks };
+
+/** Slices stand one below the other, as in Butterfly's images of volumes. */
+const png: VolumeFormat = {
+  fault({ dtype, shape }) {
+    if (dtype !== 'uint8' && dtype !== 'uint16') {
+      const right = BYTES_PER_VOXEL[dtype] > 4 ? '.npy or .raw' : '.npy, .tif or .raw';
+      return new BflyError('UNSUPPORTED', `PNG holds uint8 and uint16, this is ${dtype}; write ${right}`);
+    }
+    if (volumeOf(shape) * BYTES_PER_VOXEL[dtype] <= PNG_MAX_BYTES) return undefined;
+    return new BflyError('TOO_LARGE', 'that is too large for one PNG; write .npy or .tif, or a smaller --box');
+  },
+  async *chunks({ dtype, shape }, planes) {
+    // Loaded only here: it is large, and every command would wait for it.
+    const { default: sharp } = await import('sharp');
+    const [width, height, depth] = shape;
+    const image = new Uint8Array(volumeOf(shape) * BYTES_PER_VOXEL[dtype]);
+    let at = 0;
+    for await (const slab of planes) {
+      image.set(slab, at);
+      at += slab.length;
+    }
+    const isDeep = dtype === 'uint16';
+    const options = { raw: { width, height: height * depth, channels: 1 as const }, limitInputPixels: false as const };
+    const view = viewVoxels(isDeep ? 'uint16' : 'uint8', image);
+    // viewVoxels gives exactly these two for these names.
+    const grey = sharp(view as Uint8Array | Uint16Array, options).toColourspace(isDeep ? 'grey16' : 'b-w');
+    yield await grey.png().toBuffer();
+  },
+};
+
+const FORMATS: ReadonlyMap<string, VolumeFormat> = new Map([
+  ['.npy', npy],
+  ['.raw', raw],
+  ['.png', png],
+  ['.tif', tif],
+  ['.tiff', tif],
+]);
+
+/** The endings that can be written, for messages. */
+export const VOLUME_ENDINGS = [...FORMATS.keys()].join(', ');
+
+/** Whether a file's ending names a format that can be written. */
+export function isVolumeFile(file: string): boolean {
+  return FORMATS.has(path.extname(file).toLowerCase());
+}
+
+/**
+ * Gives the bytes of a file by its ending.
+ *
+ * @throws BflyError at once, before `planes` is read: UNSUPPORTED (the ending, or a dtype that the format does not hold), TOO_LARGE.
+ */
+export function volumeFileChunks(file: string, layout: VolumeLayout, planes: Planes): AsyncIterable<Uint8Array> {
+  const format = FORMATS.get(path.extname(file).toLowerCase());
+  if (format === undefined) throw new BflyError('UNSUPPORTED', `the output must end in one of ${VOLUME_ENDINGS}`);
+  const fault = format.fault(layout);
+  if (fault !== undefined) throw fault;
+  return format.chunks(layout, planes);
+}

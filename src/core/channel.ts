@@ -1,0 +1,245 @@
+/** One channel: what was configured, what its source said, and what the store knows of it. */
+import { randomBytes } from 'node:crypto';
+import { BflyError } from '../../protocol/errors.ts';
+import {
+  BYTES_PER_VOXEL,
+  type DType,
+  type EncodingName,
+  type MipInfo,
+  type Vec3,
+  type VolumeType,
+  volumeOf,
+} from '../../protocol/volume.ts';
+import { MAX_RAW_TILE } from '../../protocol/limits.ts';
+import type { Database } from '../database/database.ts';
+import { coarserMip, pyramid } from '../image/downsample.ts';
+import type { SourceInfo } from '../image/source.ts';
+import type { TileMaker, VolumeSpec } from '../image/tile-maker.ts';
+import { butterflyBlock, defaultChunk, fitsOneChunk } from '../query/query.ts';
+
+/** A channel as the configuration names it. */
+export interface ChannelEntry {
+  /** experiment/sample/dataset/channel. */
+  readonly path: string;
+  /** Undefined for a channel that lives in the store alone, brought in by ingest. */
+  readonly spec?: VolumeSpec;
+  readonly type?: VolumeType;
+  /** Nanometres along x, y, z. */
+  readonly voxel?: Vec3;
+  /** Voxels of the finest level that requests are moved by: request p reads voxel p + offset. */
+  readonly offset?: Vec3;
+  readonly chunk?: Vec3;
+  /** Butterfly's rule for blocks of this many bytes, instead of chunks of about 64³. */
+  readonly maxBlockBytes?: number;
+}
+
+/** A channel that is ready to answer. */
+export interface Channel {
+  readonly path: string;
+  /** Number in the store's keys. */
+  readonly number: number;
+  readonly spec: VolumeSpec | undefined;
+  readonly sourceKind: string;
+  readonly type: VolumeType;
+  readonly dtype: DType;
+  readonly mips: readonly MipInfo[];
+  /** The first so many mips are read from the source, the others are built from the one below. */
+  readonly sourceMips: number;
+  /** Factors from mip m - 1 to mip m, by m; [1, 1, 1] for the first. */
+  readonly factors: readonly Vec3[];
+  /** Whether the server's chunk of a source level is the source's own chunk, by mip. */
+  readonly ownChunks: readonly boolean[];
+  /** What is added to a voxel's position to have its position in the source, by source mip. */
+  readonly shifts: readonly Vec3[];
+  /** How tiles are stored unless the source's own encoding is taken over. */
+  readonly stored: EncodingName;
+  readonly epoch: Uint8Array;
+  /** Everything is in the store: the source is not needed. */
+  readonly ingested: boolean;
+  readonly maxId: bigint | undefined;
+}
+
+/** What the store keeps of a channel, as JSON under `channel:PATH`. */
+export interface ChannelRecord {
+  readonly number: number;
+  /** What the tiles were made from and how; another value makes them worthless. */
+  readonly fingerprint: string;
+  readonly epoch: string;
+  readonly sourceKind: string;
+  readonly type: VolumeType;
+  readonly dtype: DType;
+  readonly mips: readonly MipInfo[];
+  readonly sourceMips: number;
+  readonly ownChunks: readonly boolean[];
+  readonly shifts: readonly Vec3[];
+  readonly ingested: boolean;
+  readonly maxId?: string;
+}
+
+/** Levels built on demand above the source's own: more would make one request read a great part of the volume. */
+export const ON_DEMAND_LEVELS = 3;
+
+/** How tiles of a channel are stored: labels compressed, in a form that is also good to send; images as they are. */
+function storedEncoding(type: VolumeType, dtype: DType): EncodingName {
+  return type === 'segmentation' && (dtype === 'uint32' || dtype === 'uint64') ? 'cseg' : 'raw';
+}
+
+/** Changes when tiles of the same source would be made differently. */
+const LAYOUT_VERSION = 1;
+
+const recordName = (path: string): string => `channel:${path}`;
+
+/** The store's record of a channel, where there is one. */
+export function channelRecord(database: Database, path: string): ChannelRecord | undefined {
+  const record = database.record(recordName(path));
+  // Only this file writes records of this name.
+  return record === undefined ? undefined : (record as ChannelRecord);
+}
+
+/** Paths of all channels that were ingested whole. */
+export function ingestedPaths(database: Database): string[] {
+  return database
+    .records('channel:')
+    .filter(([, record]) => (record as ChannelRecord).ingested)
+    .map(([name]) => name.slice('channel:'.length));
+}
+
+/** Writes a channel's record. */
+export async function saveChannelRecord(database: Database, path: string, record: ChannelRecord): Promise<void> {
+  await database.commit({ records: [[recordName(path), record]] });
+}
+
+/**
+ * Makes a channel ready: opens its source where that is needed, and takes up its tiles in the store where they still hold.
+ *
+ * @param levels how many levels to offer above the source's.
+ * @throws BflyError NOT_FOUND, UNSUPPORTED of the source.
+ */
+export async function openChannel(
+  entry: ChannelEntry,
+  database: Database,
+  maker: TileMaker,
+  levels: 'on-demand' | 'all' = 'on-demand',
+): Promise<Channel> {
+  const kept = channelRecord(database, entry.path);
+  if (entry.spec === undefined || (kept?.ingested === true && levels === 'on-demand')) {
+    if (kept === undefined) throw new BflyError('NOT_FOUND', `${entry.path} is not in the store`);
+    return channelOf(entry, kept);
+  }
+  const info = await maker.open(entry.spec);
+  const wanted = layOut(entry, info, levels);
+  if (kept !== undefined && kept.fingerprint === wanted.fingerprint) {
+    const record = { ...kept, mips: wanted.mips, type: wanted.type };
+    return channelOf(entry, record);
+  }
+  const number = nextNumber(database);
+  const record: ChannelRecord = { ...wanted, number, epoch: randomBytes(8).toString('hex'), ingested: false };
+  await database.commit({
+    records: [
+      ['next-channel', number + 1],
+      [recordName(entry.path), record],
+    ],
+  });
+  if (kept !== undefined) await database.dropChannel(kept.number);
+  return channelOf(entry, record);
+}
+
+function nextNumber(database: Database): number {
+  const next = database.record('next-channel');
+  return typeof next === 'number' ? next : 1;
+}
+
+type Layout = Omit<ChannelRecord, 'number' | 'epoch' | 'ingested'>;
+
+/** Levels, chunks and encodings that follow from the configuration and the source. */
+function layOut(entry: ChannelEntry, info: SourceInfo, levels: 'on-demand' | 'all'): Layout {
+  const voxelScale = voxelScaleOf(entry, info);
+  const finest = info.mips[0];
+  if (finest === undefined) throw new BflyError('UNSUPPORTED', `${entry.path}: the source has no levels`);
+  const ownChunks: boolean[] = [];
+  const shifts: Vec3[] = [];
+  const mips = info.mips.map((mip): MipInfo => {
+    const chunk = chunkOf(entry, info, mip);
+    ownChunks.push(sameVec(chunk, mip.chunk) || fitsOneChunk({ ...mip, chunk: minVec(chunk, mip.chunk) }));
+    const shift = shiftOf(entry, finest, mip);
+    shifts.push(shift);
+    return {
+      shape: mip.shape,
+      chunk,
+      voxel: mapVec(mip.voxel, (size, axis) => size * (voxelScale[axis] as number)),
+      offset: mapVec(mip.offset, (o, axis) => o - (shift[axis] as number)),
+    };
+  });
+  const sourceMips = mips.length;
+  const coarsest = mips[sourceMips - 1];
+  if (coarsest !== undefined)
+    mips.push(...pyramid(coarsest).slice(0, levels === 'all' ? undefined : ON_DEMAND_LEVELS));
+  return {
+    fingerprint: JSON.stringify([
+      LAYOUT_VERSION,
+      entry.spec,
+      info.fingerprint,
+      info.dtype,
+      entry.type ?? info.type,
+      mips[0]?.chunk,
+      shifts[0],
+    ]),
+    sourceKind: info.kind,
+    type: entry.type ?? info.type,
+    dtype: info.dtype,
+    mips,
+    sourceMips,
+    ownChunks,
+    shifts,
+  };
+}
+
+/** The configured offset in voxels of a level. Source: parity.md 2, floor(offset / scale). */
+function shiftOf(entry: ChannelEntry, finest: MipInfo, mip: MipInfo): Vec3 {
+  return mapVec(entry.offset ?? [0, 0, 0], (offset, axis) =>
+    Math.floor(offset / Math.max(1, Math.round((finest.shape[axis] as number) / (mip.shape[axis] as number)))),
+  );
+}
+
+function voxelScaleOf(entry: ChannelEntry, info: SourceInfo): Vec3 {
+  const finest = info.mips[0];
+  if (entry.voxel === undefined || finest === undefined) return [1, 1, 1];
+  const { voxel } = entry;
+  return mapVec(finest.voxel, (size, axis) => (voxel[axis] as number) / size);
+}
+
+function chunkOf(entry: ChannelEntry, info: SourceInfo, mip: MipInfo): Vec3 {
+  if (entry.chunk !== undefined) return minVec(entry.chunk, mip.shape);
+  const bytes = BYTES_PER_VOXEL[info.dtype];
+  if (entry.maxBlockBytes !== undefined && info.kind === 'hdf5')
+    return butterflyBlock(mip.shape, bytes, entry.maxBlockBytes);
+  // A format made for tiles of its own is served in them: a stored chunk can then be taken over as it is.
+  const rawBytes = volumeOf(mip.chunk) * bytes;
+  if (info.kind === 'precomputed' && rawBytes <= MAX_RAW_TILE) return mip.chunk;
+  return defaultChunk(mip.shape);
+}
+
+function channelOf(entry: ChannelEntry, record: ChannelRecord): Channel {
+  const { mips, sourceMips } = record;
+  return {
+    path: entry.path,
+    number: record.number,
+    spec: record.ingested ? undefined : entry.spec,
+    sourceKind: record.sourceKind,
+    type: record.type,
+    dtype: record.dtype,
+    mips,
+    sourceMips,
+    factors: mips.map((_, mip) => (mip < sourceMips ? [1, 1, 1] : coarserMip(mips[mip - 1] as MipInfo).factors)),
+    ownChunks: record.ownChunks,
+    shifts: record.shifts,
+    stored: storedEncoding(record.type, record.dtype),
+    epoch: new Uint8Array(Buffer.from(record.epoch, 'hex')),
+    ingested: record.ingested,
+    maxId: record.maxId === undefined ? undefined : BigInt(record.maxId),
+  };
+}
+
+const sameVec = (a: Vec3, b: Vec3): boolean => a[0] === b[0] && a[1] === b[1] && a[2] === b[2];
+const minVec = (a: Vec3, b: Vec3): Vec3 => [Math.min(a[0], b[0]), Math.min(a[1], b[1]), Math.min(a[2], b[2])];
+const mapVec = (v: Vec3, f: (value: number, axis: number) => number): Vec3 => [f(v[0], 0), f(v[1], 1), f(v[2], 2)];

@@ -1,0 +1,397 @@
+/** What the answer is: one short method for each kind of query. Knows nothing of sockets. */
+import { BflyError } from '../../protocol/errors.ts';
+import type { EntryKind, ListEntry } from '../../protocol/messages.ts';
+import {
+  type Box,
+  BYTES_PER_VOXEL,
+  type ChannelInfo,
+  type DatasetInfo,
+  type DType,
+  type EncodingName,
+  type MipInfo,
+  mipBox,
+  type Vec3,
+} from '../../protocol/volume.ts';
+import type { Database } from '../database/database.ts';
+import { servableEncodings } from '../image/codecs/registry.ts';
+import type { TileMaker, UniquePart } from '../image/tile-maker.ts';
+import { boxVolume, intersect, translate } from '../query/box.ts';
+import {
+  type BoxQuery,
+  checkDataQuery,
+  type DataQuery,
+  type InfoQuery,
+  type LevelSample,
+  levelOf,
+  MAX_ANSWER_VOXELS,
+  makeDataQuery,
+  makeTileQuery,
+  selectTiles,
+  type TileQuery,
+} from '../query/query.ts';
+import { tileBox, tilesIn, tilesOf } from '../query/tile-grid.ts';
+import type { Logger } from '../utility/log.ts';
+import { Cache } from './cache.ts';
+import { type Channel, type ChannelEntry, openChannel } from './channel.ts';
+import { sampleBox } from '../query/copy-box.ts';
+import { Cutout, copyTile } from './cutout.ts';
+import { TileReader } from './tile-reader.ts';
+
+/** What a Core is made of. */
+export interface CoreOptions {
+  readonly database: Database;
+  readonly maker: TileMaker;
+  readonly cacheBytes: number;
+  readonly channels: readonly ChannelEntry[];
+  readonly log: Logger;
+}
+
+/** Voxels of a box, and what they are. */
+export interface Voxels {
+  /** Owned: x fastest, then y, then z. */
+  readonly raw: Uint8Array;
+  readonly shape: Vec3;
+  readonly dtype: DType;
+}
+
+/** A pull that can begin: which tiles, and how to get each. */
+export interface PullPlan {
+  readonly channel: Channel;
+  readonly mip: number;
+  readonly level: MipInfo;
+  /** Half-open ranges of tile indices; undefined where the box is outside. */
+  readonly range: Box | undefined;
+  readonly tiles: number;
+  readonly encoding: EncodingName;
+  /** Seq at which the tiles are true. */
+  readonly seq: number;
+}
+
+const KINDS: readonly EntryKind[] = ['experiment', 'sample', 'dataset', 'channel'];
+/** How long a channel that could not be opened is believed to be broken. */
+const FAILED_OPEN_TTL_MS = 2_000;
+/** Tiles that one look for ids holds at a time. */
+const UNIQUE_TILES_AT_ONCE = 8;
+/** Tiles that one sampled answer may read. */
+const MAX_SAMPLED_TILES = 4_096;
+
+/** The Core of a server. */
+export class Core {
+  readonly cache: Cache;
+  readonly tiles: TileReader;
+  readonly #database: Database;
+  readonly #maker: TileMaker;
+  readonly #entries = new Map<string, ChannelEntry>();
+  readonly #channels = new Map<string, Promise<Channel>>();
+  readonly #failedAt = new Map<string, number>();
+  readonly #log: Logger;
+
+  constructor(options: CoreOptions) {
+    this.#database = options.database;
+    this.#maker = options.maker;
+    this.#log = options.log;
+    this.cache = new Cache(options.cacheBytes);
+    this.tiles = new TileReader(options.database, this.cache, options.maker, options.log);
+    for (const entry of options.channels) this.#entries.set(entry.path, entry);
+  }
+
+  /** Number of channels that are configured, whether they open or not. */
+  get channelCount(): number {
+    return this.#entries.size;
+  }
+
+  /**
+   * The children of a path, by name.
+   *
+   * @param path '' = the experiments.
+   * @param after the name that the page begins behind.
+   * @throws BflyError NOT_FOUND.
+   */
+  getGroups(path: string, after = '', limit = 1_000): { entries: ListEntry[]; next?: string } {
+    const depth = path === '' ? 0 : path.split('/').length;
+    const kind = KINDS[depth];
+    const prefix = path === '' ? '' : `${path}/`;
+    const names = new Set<string>();
+    let exists = path === '' || this.#entries.has(path);
+    for (const child of this.#entries.keys()) {
+      if (!child.startsWith(prefix)) continue;
+      exists = true;
+      const name = child.slice(prefix.length).split('/', 1)[0] as string;
+      if (name > after) names.add(name);
+    }
+    if (!exists || kind === undefined) {
+      if (exists) return { entries: [] };
+      throw notFound(path);
+    }
+    const sorted = [...names].sort(compareText);
+    const page = sorted.slice(0, limit).map((name) => ({ name, kind, path: prefix + name }));
+    const last = page[page.length - 1];
+    return sorted.length > limit && last !== undefined ? { entries: page, next: last.name } : { entries: page };
+  }
+
+  /**
+   * Metadata of a channel or dataset.
+   *
+   * @throws BflyError NOT_FOUND; UNSUPPORTED and others of a channel whose source cannot be opened.
+   */
+  async getInfo(query: InfoQuery): Promise<ChannelInfo | DatasetInfo> {
+    if (this.#entries.has(query.path)) return this.#describe(await this.updateQuery(query));
+    return this.getDataset(query);
+  }
+
+  /** Metadata of all channels of a dataset; a channel that cannot be opened is left out and logged. */
+  async getDataset(query: InfoQuery): Promise<DatasetInfo> {
+    const depth = query.path.split('/').length;
+    if (depth !== 3) throw notFound(query.path);
+    const { entries } = this.getGroups(query.path, '', Number.MAX_SAFE_INTEGER);
+    const channels = await Promise.all(
+      entries.map(async ({ path }) => {
+        try {
+          return this.#describe(await this.updateQuery({ path }));
+        } catch (error) {
+          this.#log.warn({ err: error, path }, 'a channel of a dataset cannot be opened');
+          return undefined;
+        }
+      }),
+    );
+    return { path: query.path, kind: 'dataset', channels: channels.filter((info) => info !== undefined) };
+  }
+
+  #describe(channel: Channel): ChannelInfo {
+    return {
+      path: channel.path,
+      kind: 'channel',
+      type: channel.type,
+      dtype: channel.dtype,
+      mips: channel.mips,
+      enc: servableEncodings(channel.type, channel.dtype, channel.stored),
+      source: channel.sourceKind,
+      editable: false,
+      epoch: channel.epoch,
+      first: 1,
+      head: 0,
+      tables: {},
+      ...(channel.maxId === undefined ? {} : { maxId: channel.maxId }),
+    };
+  }
+
+  /**
+   * Adds to a query what is known of its path: opens the channel on first use.
+   *
+   * @throws BflyError NOT_FOUND, and what the source says is wrong with it.
+   */
+  updateQuery(query: InfoQuery): Promise<Channel> {
+    const { path } = query;
+    const failedAt = this.#failedAt.get(path);
+    if (failedAt !== undefined && Date.now() - failedAt > FAILED_OPEN_TTL_MS) {
+      this.#failedAt.delete(path);
+      this.#channels.delete(path);
+    }
+    const known = this.#channels.get(path);
+    if (known !== undefined) return known;
+    const entry = this.#entries.get(path);
+    if (entry === undefined) return Promise.reject(notFound(path));
+    const opening = openChannel(entry, this.#database, this.#maker);
+    this.#channels.set(path, opening);
+    opening.catch(() => this.#failedAt.set(path, Date.now()));
+    return opening;
+  }
+
+  /** A query for pixels of a path, with Butterfly's defaults. */
+  makeDataQuery(query: InfoQuery): DataQuery {
+    return makeDataQuery(query);
+  }
+
+  /** The part of a query that falls on one tile of its resolution; default the first. */
+  async makeTileQuery(query: DataQuery, tile: Vec3 = [0, 0, 0]): Promise<TileQuery> {
+    const channel = await this.updateQuery(query);
+    const sample = sampleLevel(channel, query.resolution);
+    return makeTileQuery({ ...query, origin: legacyOrigin(channel, sample, query.origin) }, sampled(channel, sample), tile);
+  }
+
+  /**
+   * One tile's wanted part.
+   *
+   * @returns voxels of the crop, owned; undefined where the crop is empty.
+   */
+  async loadTile(query: TileQuery): Promise<Uint8Array | undefined> {
+    const channel = await this.updateQuery(query);
+    const sample = sampleLevel(channel, query.resolution);
+    if (boxVolume(query.crop) === 0) return undefined;
+    const [x, y, z] = tileBox(sampled(channel, sample), query.tile[0], query.tile[1], query.tile[2]);
+    return (await this.#readSampled(channel, sample, translate(query.crop, [x, y, z]))).raw;
+  }
+
+  /**
+   * Assembles the pixels of a query: a zero-filled canvas with the common part of every tile pasted in.
+   *
+   * @throws BflyError BAD_REQUEST for a box of no size, TOO_LARGE for an absurd one, before anything is allocated.
+   */
+  async findTiles(query: DataQuery): Promise<Voxels> {
+    checkDataQuery(query);
+    const channel = await this.updateQuery(query);
+    const sample = sampleLevel(channel, query.resolution);
+    const [x, y, z] = legacyOrigin(channel, sample, query.origin);
+    const [nx, ny, nz] = query.size;
+    return this.#readSampled(channel, sample, [x, y, z, x + nx, y + ny, z + nz]);
+  }
+
+  /** @param box in voxels of the sampled grid, counted from the volume's first voxel. */
+  async #readSampled(channel: Channel, { mip, step }: LevelSample, box: Box): Promise<Voxels> {
+    const level = levelOf(channel.mips, mip);
+    if (step === 1) return this.readBox(channel, mip, translate(box, level.offset));
+    const voxelBytes = BYTES_PER_VOXEL[channel.dtype];
+    const raw = new Uint8Array(boxVolume(box) * voxelBytes);
+    const fromZero: MipInfo = { ...level, offset: [0, 0, 0] };
+    const read: Box = [box[0] * step, box[1] * step, box[2], (box[3] - 1) * step + 1, (box[4] - 1) * step + 1, box[5]];
+    const { range, count } = selectTiles(fromZero, read);
+    if (count > MAX_SAMPLED_TILES)
+      throw new BflyError('TOO_LARGE', 'The box at this resolution takes too many tiles; ask for a smaller one.');
+    for (const tile of tilesIn(range)) {
+      const frame = await this.tiles.load(channel, mip, tile, 'raw');
+      const box0 = tileBox(fromZero, tile[0], tile[1], tile[2]);
+      const whole = new Uint8Array(boxVolume(box0) * voxelBytes);
+      copyTile(frame, box0, whole, box0, voxelBytes);
+      sampleBox(whole, box0, raw, box, voxelBytes, step);
+    }
+    return { raw, shape: [box[3] - box[0], box[4] - box[1], box[5] - box[2]], dtype: channel.dtype };
+  }
+
+  /** The pixels of a query in its format and view. */
+  async getData(query: DataQuery): Promise<{ readonly bytes: Uint8Array; readonly mime: string }> {
+    const channel = await this.updateQuery(query);
+    const { raw, shape, dtype } = await this.findTiles(query);
+    return this.#maker.render({ raw, shape, dtype, type: channel.type, format: query.format, view: query.view });
+  }
+
+  /** Turns voxels into an image or file. */
+  render(channel: Channel, voxels: Voxels, format: string, view: string): ReturnType<TileMaker['render']> {
+    return this.#maker.render({ ...voxels, type: channel.type, format, view });
+  }
+
+  /** Voxels of a box of a level, zeros outside the volume. The caller has checked its size. */
+  async readBox(channel: Channel, mip: number, box: Box): Promise<Voxels> {
+    const cutout = this.openCutout(channel, mip, box, Number.MAX_SAFE_INTEGER);
+    const raw = new Uint8Array(cutout.totalBytes);
+    for (let waiting = cutout.next(raw); waiting !== undefined; waiting = cutout.next(raw)) await waiting;
+    return { raw, shape: [box[3] - box[0], box[4] - box[1], box[5] - box[2]], dtype: channel.dtype };
+  }
+
+  /**
+   * Distinct ids of a box, ascending. Voxels outside the volume do not count.
+   *
+   * @param maxVoxels more voxels of the volume than this are refused.
+   * @throws BflyError OUT_OF_BOUNDS for an unknown mip; TOO_LARGE; UNSUPPORTED for float32.
+   */
+  async findUnique(query: BoxQuery, maxVoxels = MAX_ANSWER_VOXELS, signal?: AbortSignal): Promise<BigUint64Array> {
+    const channel = await this.updateQuery(query);
+    const level = levelOf(channel.mips, query.mip);
+    const inside = intersect(mipBox(level), query.box);
+    if (inside === undefined) return new BigUint64Array();
+    if (boxVolume(inside) > maxVoxels) throw new BflyError('TOO_LARGE', `the box holds more than ${maxVoxels} voxels`);
+    let ids = new BigUint64Array();
+    let parts: Promise<UniquePart>[] = [];
+    const collect = async (): Promise<void> => {
+      signal?.throwIfAborted();
+      ids = union(ids, await this.#maker.unique(await Promise.all(parts), channel.dtype));
+      parts = [];
+    };
+    for (const tile of tilesIn(tilesOf(level, inside))) {
+      parts.push(this.#uniquePart(channel, query.mip, level, tile, inside));
+      if (parts.length === UNIQUE_TILES_AT_ONCE) await collect();
+    }
+    if (parts.length > 0) await collect();
+    return ids;
+  }
+
+  async #uniquePart(channel: Channel, mip: number, level: MipInfo, tile: Vec3, box: Box): Promise<UniquePart> {
+    const frame = await this.tiles.loadStored(channel, mip, tile);
+    return { frame, box: intersect(tileBox(level, tile[0], tile[1], tile[2]), box) as Box };
+  }
+
+  /**
+   * Plans a pull.
+   *
+   * @param wanted encodings in order of preference: the stored one if it is among them, else the first that can be served, else raw.
+   * @throws BflyError NOT_FOUND; OUT_OF_BOUNDS for an unknown mip; TOO_LARGE for more than `maxTiles` tiles.
+   */
+  async openPull(query: BoxQuery, wanted: readonly EncodingName[], maxTiles: number): Promise<PullPlan> {
+    const channel = await this.updateQuery(query);
+    const level = levelOf(channel.mips, query.mip);
+    const { range, count } = selectTiles(level, query.box);
+    if (count > maxTiles)
+      throw new BflyError('TOO_LARGE', `the box meets ${count} tiles; a pull may have ${maxTiles}: pull parts of it`);
+    const servable = servableEncodings(channel.type, channel.dtype, channel.stored);
+    const encoding = wanted.includes(channel.stored) ? channel.stored : wanted.find((name) => servable.includes(name));
+    return { channel, mip: query.mip, level, range, tiles: count, encoding: encoding ?? 'raw', seq: 0 };
+  }
+
+  /** An assembled box in parts of at most `maxPartBytes`; the caller has checked mip and size. */
+  openCutout(channel: Channel, mip: number, box: Box, maxPartBytes: number): Cutout {
+    return new Cutout(this.tiles, channel, mip, box, maxPartBytes);
+  }
+}
+
+const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+function notFound(path: string): BflyError {
+  return new BflyError('NOT_FOUND', `there is no ${path === '' ? 'path' : path}; LIST shows what there is`);
+}
+
+/**
+ * The level that a resolution of Butterfly's grid is read from: the deepest source level that halves x and y alone not
+ * more often than asked, sampled the rest of the way. Source: parity.md 2.
+ */
+function sampleLevel(channel: Channel, resolution: number): LevelSample {
+  const finest = channel.mips[0] as MipInfo;
+  let mip = 0;
+  for (let m = 1; m < Math.min(channel.sourceMips, resolution + 1); m++) {
+    const { shape } = channel.mips[m] as MipInfo;
+    const halved = (axis: number): boolean => {
+      const exact = (finest.shape[axis] as number) / 2 ** m;
+      return Math.abs((shape[axis] as number) - exact) < 1;
+    };
+    if (!halved(0) || !halved(1) || shape[2] !== finest.shape[2]) break;
+    mip = m;
+  }
+  return { mip, step: 2 ** (resolution - mip) };
+}
+
+/**
+ * Where a query of Butterfly's API begins, in the sampled grid, counted from the volume's first voxel. The configured offset
+ * moves it, and what would be negative is 0. Source: parity.md 2.
+ */
+function legacyOrigin(channel: Channel, { mip, step }: LevelSample, origin: Vec3): Vec3 {
+  const shift = channel.shifts[mip] ?? [0, 0, 0];
+  const at = (axis: 0 | 1 | 2): number =>
+    Math.max(0, origin[axis] + Math.floor(shift[axis] / (axis === 2 ? 1 : step)));
+  return [at(0), at(1), at(2)];
+}
+
+/** The grid of a resolution as if it were a level that begins at 0. */
+function sampled(channel: Channel, { mip, step }: LevelSample): MipInfo {
+  const level = levelOf(channel.mips, mip);
+  const [x, y, z] = level.shape;
+  return { ...level, shape: [Math.ceil(x / step), Math.ceil(y / step), z], offset: [0, 0, 0] };
+}
+
+/** Two ascending lists of ids as one. */
+function union(a: BigUint64Array, b: BigUint64Array): BigUint64Array<ArrayBuffer> {
+  const out = new BigUint64Array(a.length + b.length);
+  let i = 0;
+  let j = 0;
+  let n = 0;
+  while (i < a.length || j < b.length) {
+    const x = a[i];
+    const y = b[j];
+    if (y === undefined || (x !== undefined && x <= y)) {
+      if (x === y) j++;
+      out[n++] = x as bigint;
+      i++;
+    } else {
+      out[n++] = y;
+      j++;
+    }
+  }
+  return out.slice(0, n);
+}

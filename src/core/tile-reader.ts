@@ -1,0 +1,213 @@
+/**
+ * Tiles on their way up: cache, then store, then source. One load per missing tile however many ask for it.
+ *
+ * A tile travels as its whole TILE frame, as it is stored (see protocol/tile-frame.ts).
+ */
+import { BflyError } from '../../protocol/errors.ts';
+import { TileFlag } from '../../protocol/tile-frame.ts';
+import { type EncodingName, encodingNumber, type MipInfo, mipBox, type Vec3 } from '../../protocol/volume.ts';
+import type { Database } from '../database/database.ts';
+import type { TileMaker } from '../image/tile-maker.ts';
+import { tileBox, tilesOf } from '../query/tile-grid.ts';
+import type { Logger } from '../utility/log.ts';
+import type { Cache } from './cache.ts';
+import type { Channel } from './channel.ts';
+
+/** How long a broken tile's error, and a tile that the source does not have, are believed. */
+const NEGATIVE_TTL_MS = 2_000;
+/** Tiles whose last touch is remembered, to keep what is read only once out of the cache. */
+const REMEMBERED_TOUCHES = 8_192;
+
+/** Reads, builds and keeps tiles. */
+export class TileReader {
+  readonly #database: Database;
+  readonly #cache: Cache;
+  readonly #maker: TileMaker;
+  readonly #log: Logger;
+  readonly #loading = new Map<string, Promise<Uint8Array>>();
+  readonly #touched = new Set<string>();
+  #writeFailed = false;
+
+  constructor(database: Database, cache: Cache, maker: TileMaker, log: Logger) {
+    this.#database = database;
+    this.#cache = cache;
+    this.#maker = maker;
+    this.#log = log;
+  }
+
+  /** Loads under way. */
+  get loading(): number {
+    return this.#loading.size;
+  }
+
+  /**
+   * A tile that can be had at once.
+   *
+   * @param keep false: the caller is done with the bytes before it calls anything else (*borrowed*); true: *shared* bytes.
+   * @returns the frame in encoding `to`, or a FILL frame; undefined where it must be loaded.
+   * @throws BflyError of a load that failed a moment ago.
+   */
+  peek(channel: Channel, mip: number, tile: Vec3, to: EncodingName, keep: boolean): Uint8Array | undefined {
+    const key = storedKey(channel, mip, tile);
+    if (to !== channel.stored) {
+      const transcoded = this.#cache.bytes(transcodedKey(key, to));
+      if (transcoded !== undefined) return transcoded;
+    }
+    const stored = this.#peekStored(channel, key, mip, tile, keep);
+    return stored !== undefined && isServableAs(stored, to) ? stored : undefined;
+  }
+
+  /**
+   * A tile, from wherever it takes.
+   *
+   * @returns shared bytes of the whole frame in encoding `to`, or a FILL frame.
+   * @throws BflyError INTERNAL where the source is broken there.
+   */
+  async load(channel: Channel, mip: number, tile: Vec3, to: EncodingName): Promise<Uint8Array> {
+    const ready = this.peek(channel, mip, tile, to, true);
+    if (ready !== undefined) return ready;
+    const key = storedKey(channel, mip, tile);
+    const stored = await this.loadStored(channel, mip, tile);
+    if (isServableAs(stored, to)) return stored;
+    return this.#once(transcodedKey(key, to), async () => {
+      const frame = await this.#maker.transcode(stored, channel.dtype, to);
+      this.#cache.set(transcodedKey(key, to), frame);
+      return frame;
+    });
+  }
+
+  /** The tile as it is stored; made and stored where it is not. Shared bytes. */
+  async loadStored(channel: Channel, mip: number, tile: Vec3): Promise<Uint8Array> {
+    const key = storedKey(channel, mip, tile);
+    const ready = this.#peekStored(channel, key, mip, tile, true);
+    return ready ?? this.#once(key, () => this.#make(channel, key, mip, tile));
+  }
+
+  #peekStored(channel: Channel, key: string, mip: number, [x, y, z]: Vec3, keep: boolean): Uint8Array | undefined {
+    const cached = this.#cache.get(key);
+    if (cached instanceof Uint8Array) return cached;
+    if (cached !== undefined) throw cached.value;
+    const address = { channel: channel.number, mip, x, y, z, version: 0 };
+    const stored = this.#database.tileBorrowed(address);
+    if (stored === undefined) return undefined;
+    const again = this.#touchedBefore(key);
+    if (!again && !keep) return stored;
+    // A copy of its own buffer: the borrowed one is overwritten by the next read.
+    const owned = ownCopy(stored);
+    if (again) this.#cache.set(key, owned);
+    return owned;
+  }
+
+  /** A tile is worth the cache from its second reading on: a single pass over a large volume leaves the cache as it was. */
+  #touchedBefore(key: string): boolean {
+    if (this.#touched.delete(key)) return true;
+    this.#touched.add(key);
+    if (this.#touched.size > REMEMBERED_TOUCHES) for (const oldest of this.#touched) return !this.#touched.delete(oldest);
+    return false;
+  }
+
+  async #make(channel: Channel, key: string, mip: number, tile: Vec3): Promise<Uint8Array> {
+    try {
+      const { frame, absent } =
+        mip < channel.sourceMips
+          ? await this.#makeFromSource(channel, mip, tile)
+          : await this.#makeFromFiner(channel, mip, tile);
+      if (absent) {
+        this.#cache.set(key, frame, NEGATIVE_TTL_MS);
+        return frame;
+      }
+      this.#cache.set(key, frame);
+      await this.#store(channel, mip, tile, frame);
+      return frame;
+    } catch (error) {
+      const fault = error instanceof BflyError ? error : new BflyError('INTERNAL', 'the tile could not be read');
+      if (fault !== error) this.#log.error({ err: error, path: channel.path, mip, tile }, 'a tile could not be made');
+      this.#cache.set(key, { byteSize: 512, value: fault }, NEGATIVE_TTL_MS);
+      throw fault;
+    }
+  }
+
+  #makeFromSource(channel: Channel, mip: number, tile: Vec3): ReturnType<TileMaker['fromSource']> {
+    const { spec } = channel;
+    if (spec === undefined)
+      throw new BflyError('NOT_FOUND', `tile ${tile.join(',')} of mip ${mip} was never ingested and there is no source`);
+    const level = channel.mips[mip] as MipInfo;
+    const box = tileBox(level, tile[0], tile[1], tile[2]);
+    return this.#maker.fromSource({
+      spec,
+      dtype: channel.dtype,
+      mip,
+      box,
+      shift: channel.shifts[mip] ?? [0, 0, 0],
+      encoding: channel.stored,
+      ...(channel.ownChunks[mip] === true ? { chunk: tile } : {}),
+    });
+  }
+
+  async #makeFromFiner(channel: Channel, mip: number, tile: Vec3): ReturnType<TileMaker['fromFiner']> {
+    const level = channel.mips[mip] as MipInfo;
+    const below = channel.mips[mip - 1] as MipInfo;
+    const factors = channel.factors[mip] as Vec3;
+    const box = tileBox(level, tile[0], tile[1], tile[2]);
+    const range = tilesOf(below, [
+      box[0] * factors[0],
+      box[1] * factors[1],
+      box[2] * factors[2],
+      box[3] * factors[0],
+      box[4] * factors[1],
+      box[5] * factors[2],
+    ]);
+    const loads: Promise<Uint8Array>[] = [];
+    if (range !== undefined)
+      for (let z = range[2]; z < range[5]; z++)
+        for (let y = range[1]; y < range[4]; y++)
+          for (let x = range[0]; x < range[3]; x++) loads.push(this.loadStored(channel, mip - 1, [x, y, z]));
+    return this.#maker.fromFiner({
+      finer: await Promise.all(loads),
+      dtype: channel.dtype,
+      type: channel.type,
+      factors,
+      finerVolume: mipBox(below),
+      mip,
+      box,
+      encoding: channel.stored,
+    });
+  }
+
+  /** A store that cannot take a tile (a full disk) costs speed, not the answer. */
+  async #store(channel: Channel, mip: number, [x, y, z]: Vec3, frame: Uint8Array): Promise<void> {
+    try {
+      await this.#database.commit({ tiles: [{ key: { channel: channel.number, mip, x, y, z, version: 0 }, frame }] });
+      this.#writeFailed = false;
+    } catch (error) {
+      if (!this.#writeFailed) this.#log.warn({ err: error }, 'tiles cannot be stored; they are served from their source');
+      this.#writeFailed = true;
+    }
+  }
+
+  #once(key: string, load: () => Promise<Uint8Array>): Promise<Uint8Array> {
+    const underWay = this.#loading.get(key);
+    if (underWay !== undefined) return underWay;
+    const started = load().finally(() => this.#loading.delete(key));
+    this.#loading.set(key, started);
+    return started;
+  }
+}
+
+const storedKey = (channel: Channel, mip: number, tile: Vec3): string =>
+  `${channel.number}/${mip}/${tile[0]},${tile[1]},${tile[2]}`;
+const transcodedKey = (key: string, to: EncodingName): string => `${key}/${to}`;
+
+const FLAGS_AT = 8;
+const ENCODING_AT = 41;
+
+/** Whether a stored frame answers a wish for encoding `to` as it is. */
+function isServableAs(frame: Uint8Array, to: EncodingName): boolean {
+  return ((frame[FLAGS_AT] as number) & TileFlag.FILL) !== 0 || frame[ENCODING_AT] === encodingNumber(to);
+}
+
+function ownCopy(bytes: Uint8Array): Uint8Array {
+  const copy = new Uint8Array(bytes.length);
+  copy.set(bytes);
+  return copy;
+}

@@ -1,0 +1,239 @@
+/** The store on disk. Layouts in `keys.ts`, opening and ownership in `lmdb-environment.ts`. */
+import { BflyError } from '../../protocol/errors.ts';
+import type { Logger } from '../utility/log.ts';
+import type { Change, Database, TileKey } from './database.ts';
+import {
+  channelKey,
+  isSameTile,
+  type KeyRange,
+  TILE_KEY_BYTES,
+  TILE_VERSION_OFFSET,
+  tileKey,
+  tileRange,
+} from './keys.ts';
+import { type LmdbEnvironment, type LmdbOptions, openEnvironment, ownedBy, prepareFolder } from './lmdb-environment.ts';
+import { reasonOf, writeFailure } from './lmdb-failure.ts';
+import { type PreparedChange, prepareChange, recordKey } from './prepare-change.ts';
+
+/** Tiles removed by one transaction: a few milliseconds of the event loop. */
+const DROP_BATCH = 512;
+const MARK = Uint8Array.of(1);
+
+/** Environments that this process has open, by folder: LMDB must not open one file twice in a process. */
+interface OpenFolder {
+  readonly environment: Promise<LmdbEnvironment>;
+  readonly writable: boolean;
+  users: number;
+}
+const openFolders = new Map<string, OpenFolder>();
+
+/**
+ * Opens the store in a folder, which is made where it is missing. One process writes; others may read beside it.
+ *
+ * @throws UNAVAILABLE with the pid where another process, or this one, already writes, or the system refuses; UNSUPPORTED where the
+ *   folder's `butterfly.mdb` is not a database of a format known here; NOT_FOUND where there is none to read. Nothing is changed then.
+ */
+export async function openLmdbDatabase(dir: string, options: LmdbOptions = {}): Promise<Database> {
+  const readOnly = options.readOnly === true;
+  const folder = await prepareFolder(dir, readOnly);
+  let entry = openFolders.get(folder);
+  if (entry !== undefined && !readOnly)
+    throw entry.writable
+      ? ownedBy(process.pid)
+      : new BflyError('UNAVAILABLE', 'this process reads the database: close that before opening it for writing');
+  if (entry === undefined) {
+    entry = { environment: openEnvironment(folder, options), writable: !readOnly, users: 0 };
+    openFolders.set(folder, entry);
+  }
+  const { environment } = entry;
+  entry.users++;
+  const leave = async (): Promise<void> => await leaveFolder(folder, environment);
+  try {
+    return new LmdbDatabase(await environment, readOnly, leave, options.log);
+  } catch (error) {
+    openFolders.delete(folder);
+    throw error;
+  }
+}
+
+async function leaveFolder(folder: string, environment: Promise<LmdbEnvironment>): Promise<void> {
+  const entry = openFolders.get(folder);
+  if (entry?.environment !== environment || --entry.users > 0) return;
+  await (await environment).close();
+  openFolders.delete(folder);
+}
+
+class LmdbDatabase implements Database {
+  readonly #env: LmdbEnvironment;
+  readonly #readOnly: boolean;
+  readonly #leave: () => Promise<void>;
+  readonly #log: Logger | undefined;
+  readonly #key = new Uint8Array(TILE_KEY_BYTES);
+  /** Channels with a tile of a version above 0, or that may have one: only there is the newest version looked for. */
+  readonly #edited = new Set<number>();
+  readonly #pending = new Set<Promise<unknown>>();
+  /** The bytes last lent: LMDB reads into one place, so that tiles of one size need one view. */
+  #lent: Uint8Array = new Uint8Array(0);
+  #closing: Promise<void> | undefined;
+
+  constructor(env: LmdbEnvironment, readOnly: boolean, leave: () => Promise<void>, log: Logger | undefined) {
+    this.#env = env;
+    this.#readOnly = readOnly;
+    this.#leave = leave;
+    this.#log = log;
+    for (const key of env.edited.getKeys()) this.#edited.add(new DataView(key.buffer, key.byteOffset).getUint32(0));
+  }
+
+  tileBorrowed(key: TileKey): Uint8Array | undefined {
+    this.#check();
+    const at = this.#newest(key);
+    const bytes = at === undefined ? undefined : this.#env.tiles.getBinaryFast(at);
+    return bytes === undefined ? undefined : this.#lend(bytes);
+  }
+
+  tile(key: TileKey): Uint8Array | undefined {
+    return this.tileBorrowed(key)?.slice();
+  }
+
+  hasTile(key: TileKey): boolean {
+    this.#check();
+    const at = tileKey(key, this.#key);
+    for (const found of this.#env.tiles.getKeys({ start: at, limit: 1 })) return Buffer.compare(found, at) === 0;
+    return false;
+  }
+
+  countTiles(channel: number, mip: number): number {
+    this.#check();
+    return this.#env.tiles.getKeysCount({ ...tileRange(channel, mip) });
+  }
+
+  record(name: string): unknown {
+    this.#check();
+    const text = this.#env.records.get(recordKey(name));
+    return text === undefined ? undefined : JSON.parse(text);
+  }
+
+  records(prefix: string): readonly (readonly [name: string, value: unknown])[] {
+    this.#check();
+    const found: [string, unknown][] = [];
+    const start = Buffer.from(prefix);
+    for (const { key, value } of this.#env.records.getRange(start.length === 0 ? {} : { start })) {
+      const name = Buffer.from(key).toString('utf8');
+      if (!name.startsWith(prefix)) break;
+      found.push([name, JSON.parse(value)]);
+    }
+    return found;
+  }
+
+  async commit(change: Change): Promise<void> {
+    this.#check();
+    this.#checkWritable();
+    const prepared = prepareChange(change);
+    if (prepared.tiles.length + prepared.records.length > 0) await this.#write(() => this.#put(prepared));
+  }
+
+  async flushed(): Promise<void> {
+    this.#check();
+    // A commit resolves when it is on the disk, so what has been promised is all there is to wait for.
+    await Promise.allSettled(this.#pending);
+  }
+
+  async dropChannel(channel: number): Promise<void> {
+    this.#check();
+    this.#checkWritable();
+    const { tiles } = this.#env;
+    const range: KeyRange = tileRange(channel);
+    for (;;) {
+      this.#check();
+      const keys = [...tiles.getKeys({ ...range, limit: DROP_BATCH })];
+      if (keys.length === 0) return;
+      // Each step waits for its commit, which leaves the event loop to others.
+      await this.#write(() => {
+        for (const key of keys) tiles.remove(key);
+      });
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await Promise.allSettled(this.#pending);
+    try {
+      if (!this.#readOnly) await this.#env.release();
+    } catch (error) {
+      // All that was promised is kept; who opens next finds an owner that is gone.
+      this.#log?.warn({ reason: reasonOf(error) }, 'the database closed without giving up ownership');
+    }
+    await this.#leave();
+  }
+
+  /** Key of the newest version not above `key.version`; in channels never edited only version 0 can be there. */
+  #newest(key: TileKey): Uint8Array | undefined {
+    const at = tileKey(key, this.#key);
+    if (!this.#isEdited(key.channel)) return key.version === 0 ? at : at.fill(0, TILE_VERSION_OFFSET);
+    for (const found of this.#env.tiles.getKeys({ start: at, reverse: true, limit: 1 }))
+      return isSameTile(found, at) ? found : undefined;
+    return undefined;
+  }
+
+  #isEdited(channel: number): boolean {
+    if (this.#edited.has(channel)) return true;
+    if (!this.#readOnly || !this.#env.edited.doesExist(channelKey(channel))) return false;
+    this.#edited.add(channel);
+    return true;
+  }
+
+  /** A view of what LMDB has read. */
+  #lend(bytes: Buffer & { readonly isGlobal?: boolean }): Uint8Array {
+    const { length } = bytes;
+    // Not copied by LMDB but its own pages, which are read-only memory: tiles above 16 MiB.
+    if (bytes.isGlobal !== true) return new Uint8Array(bytes);
+    const lent = this.#lent;
+    if (lent.buffer === bytes.buffer && lent.length === length && lent.byteOffset === bytes.byteOffset) return lent;
+    // lmdb overwrites `length` of a longer buffer: only a view of its own has the tile's length for everybody.
+    this.#lent = new Uint8Array(bytes.buffer, bytes.byteOffset, length);
+    return this.#lent;
+  }
+
+  /** Queues a change; called inside a batch, so that its parts share a transaction. */
+  #put({ tiles, records }: PreparedChange): void {
+    const env = this.#env;
+    for (const { key, frame, channel, version } of tiles) {
+      if (version > 0) {
+        // Before it is visible: to look in vain costs a microsecond, not to look would hide an edit. Also where the mark is known,
+        // since the transaction that carried it may have failed.
+        this.#edited.add(channel);
+        env.edited.put(channelKey(channel), MARK);
+      }
+      env.tiles.put(key, frame);
+    }
+    for (const { name, text } of records) {
+      if (text === undefined) env.records.remove(name);
+      else env.records.put(name, text);
+    }
+  }
+
+  async #write(queue: () => void): Promise<void> {
+    // One block of lmdb's: never parted between two transactions.
+    const committed = this.#env.root.batch(queue);
+    this.#pending.add(committed);
+    try {
+      await committed;
+    } catch (error) {
+      throw await writeFailure(error, this.#log);
+    } finally {
+      this.#pending.delete(committed);
+    }
+  }
+
+  #checkWritable(): void {
+    if (this.#readOnly) throw new BflyError('READ_ONLY', 'the database is open for reading only');
+  }
+
+  #check(): void {
+    if (this.#closing !== undefined) throw new BflyError('UNAVAILABLE', 'the database is closed: open it again');
+  }
+}

@@ -1,0 +1,269 @@
+/**
+ * One LMDB environment: finds out what is in a folder before anything is changed, marks it as Butterfly's, and lets one process write.
+ *
+ * Files in the folder: `butterfly.mdb`, and `butterfly.mdb-lock`, which LMDB makes anew where it is missing. Other files are left alone.
+ * The main database holds, besides the names of the sub-databases:
+ * - `bfly`, the header: `{"magic":"bfly","format":1}`;
+ * - `owner`, the process that writes, see `Owner`; absent after a clean close.
+ */
+import { mkdir, mkdtemp, realpath, rm, stat, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Database as LmdbStore, open, type RootDatabase } from 'lmdb';
+import { BflyError } from '../../protocol/errors.ts';
+import type { Logger } from '../utility/log.ts';
+import { reasonOf } from './lmdb-failure.ts';
+import { inspectFile, padFile } from './lmdb-file.ts';
+import { isOwnerAlive, type Owner, ownerNow, parseJson, parseOwner } from './lmdb-owner.ts';
+
+/** Name of the database file in its folder. */
+export const DATABASE_FILE = 'butterfly.mdb';
+/** What this version reads and writes. */
+export const FORMAT_VERSION = 1;
+const MAGIC = 'bfly';
+const HEADER_KEY = Buffer.from('bfly');
+const OWNER_KEY = Buffer.from('owner');
+/** More than the one small transaction that gives up ownership can take. */
+const CLOSING_PAGES = 64;
+
+/** How to open an environment. */
+export interface LmdbOptions {
+  /** Reads only: beside a writer too, whose commits are seen. Needs a database that exists. */
+  readonly readOnly?: boolean;
+  /** Bytes of address space to map at first. The map grows by itself: a hint, no limit. */
+  readonly mapSizeBytes?: number;
+  readonly log?: Logger;
+}
+
+/** An open environment and its sub-databases; keys are bytes, see `keys.ts`. */
+export interface LmdbEnvironment {
+  readonly root: RootDatabase<string, Uint8Array>;
+  readonly tiles: LmdbStore<Uint8Array, Uint8Array>;
+  readonly edited: LmdbStore<Uint8Array, Uint8Array>;
+  readonly records: LmdbStore<string, Uint8Array>;
+  /** The edit log; empty until edits are kept. */
+  readonly log: LmdbStore<Uint8Array, Uint8Array>;
+  /** Gives up ownership; the environment can still be read. */
+  release(): Promise<void>;
+  /** Closes the files. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a folder's environment.
+ *
+ * @throws UNSUPPORTED where the file is not a Butterfly database of a known format, UNAVAILABLE where another process writes it or
+ *   the system refuses, NOT_FOUND where there is nothing to read. Nothing is changed then.
+ */
+export async function openEnvironment(dir: string, options: LmdbOptions): Promise<LmdbEnvironment> {
+  try {
+    return options.readOnly === true ? await openToRead(dir, options) : await openToWrite(dir, options);
+  } catch (cause) {
+    if (cause instanceof BflyError) throw cause;
+    const { code } = cause as { code?: unknown };
+    // LMDB's own codes, as against the system's: what it found in the file is not what it should be.
+    if (typeof code === 'number' && code <= -30000) throw unsupported(`LMDB refuses ${DATABASE_FILE}`, 'restore it');
+    // LMDB knows processes by their pids, which two containers may share; it then finds no place for a second one.
+    if (reasonOf(cause).includes('No transaction to renew'))
+      throw new BflyError('UNAVAILABLE', 'another container uses this database: stop it or choose another --data', {
+        cause,
+      });
+    throw new BflyError('UNAVAILABLE', `the database could not be opened (${reasonOf(cause)})`, { cause });
+  }
+}
+
+/** The folder as one name for it, made where it is to be written. */
+export async function prepareFolder(dir: string, readOnly: boolean): Promise<string> {
+  try {
+    if (!readOnly) await mkdir(dir, { recursive: true });
+    const real = await realpath(dir);
+    if (!(await stat(real)).isDirectory()) throw Object.assign(new Error(), { code: 'ENOTDIR' });
+    return real;
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === 'EEXIST' || code === 'ENOTDIR')
+      throw new BflyError('UNSUPPORTED', 'the data folder is a file: choose another --data', { cause });
+    if (code === 'ENOENT') throw nothingToRead();
+    throw new BflyError('UNAVAILABLE', `the data folder cannot be used (${reasonOf(cause)})`, { cause });
+  }
+}
+
+/** UNAVAILABLE because another process, or this one, writes. */
+export function ownedBy(pid: number): BflyError {
+  return new BflyError('UNAVAILABLE', `process ${pid} writes this database: stop it or choose another --data`, {
+    details: { pid },
+  });
+}
+
+type Found = { readonly kind: 'fresh' } | { readonly kind: 'ours'; readonly owner: Owner | undefined };
+
+async function openToRead(dir: string, options: LmdbOptions): Promise<LmdbEnvironment> {
+  const file = join(dir, DATABASE_FILE);
+  const state = await inspectFile(file);
+  const found = await look(dir, state);
+  if (found.kind === 'fresh') throw nothingToRead();
+  const root = openRoot(file, options);
+  try {
+    if (state === 'short') {
+      const owner = parseOwner(root.get(OWNER_KEY));
+      if (owner === undefined || !isOwnerAlive(owner, () => readerPids(root)))
+        throw new BflyError('UNAVAILABLE', 'the database was not closed: open it for writing once, which mends it');
+    }
+    return openStores(root, async () => {});
+  } catch (error) {
+    await root.close();
+    throw error;
+  }
+}
+
+async function openToWrite(dir: string, options: LmdbOptions): Promise<LmdbEnvironment> {
+  const file = join(dir, DATABASE_FILE);
+  const state = await inspectFile(file);
+  await look(dir, state);
+  const owner = ownerNow();
+  const root = openRoot(file, options);
+  try {
+    const previous = claim(root, owner);
+    if (previous !== undefined) options.log?.warn({ pid: previous.pid }, 'took over a database that was not closed');
+    if (state === 'short') await padFile(file, 0);
+    return openStores(root, async () => await release(root, file, owner));
+  } catch (error) {
+    await root.close();
+    throw error;
+  }
+}
+
+/** Looks at what a folder holds and refuses what cannot be used, without a change to it. */
+async function look(dir: string, state: Awaited<ReturnType<typeof inspectFile>>): Promise<Found> {
+  if (state === 'absent') return { kind: 'fresh' };
+  if (state === 'foreign')
+    throw unsupported(`${DATABASE_FILE} in the data folder is no LMDB file, or was cut short`, 'move it away');
+  if (state === 'damaged') throw cutShort();
+  return await withReader(dir, (root) => {
+    const found = readMain(root);
+    if (found.kind === 'ours' && found.owner === undefined && state === 'short') throw cutShort();
+    return found;
+  });
+}
+
+/** What the main database says. Refuses a foreign one and a newer format. */
+function readMain(root: RootDatabase<string, Uint8Array>): Found {
+  const text = root.get(HEADER_KEY);
+  if (text === undefined && isEmpty(root)) return { kind: 'fresh' };
+  const header = parseJson(text) as { magic?: unknown; format?: unknown } | null | undefined;
+  const format = header?.format;
+  if (header?.magic !== MAGIC || typeof format !== 'number' || !Number.isInteger(format) || format < 1)
+    throw unsupported(`${DATABASE_FILE} in the data folder was written by another program`, 'move it away');
+  if (format > FORMAT_VERSION) {
+    const what = `the database has format ${format} and this Butterfly reads up to ${FORMAT_VERSION}`;
+    throw unsupported(what, 'use a newer Butterfly');
+  }
+  return { kind: 'ours', owner: parseOwner(root.get(OWNER_KEY)) };
+}
+
+function isEmpty(root: RootDatabase<string, Uint8Array>): boolean {
+  for (const _ of root.getKeys({ limit: 1 })) return false;
+  return true;
+}
+
+/**
+ * Makes this process the owner, and the database Butterfly's where it is new. LMDB's write lock, which holds for all processes
+ * and which the kernel frees when one dies, makes looking and setting one step.
+ *
+ * @returns the owner that had died, where there was one
+ */
+function claim(root: RootDatabase<string, Uint8Array>, owner: Owner): Owner | undefined {
+  return root.transactionSync(() => {
+    const found = readMain(root);
+    const previous = found.kind === 'ours' ? found.owner : undefined;
+    if (previous !== undefined && isOwnerAlive(previous, () => readerPids(root))) throw ownedBy(previous.pid);
+    if (found.kind === 'fresh') root.putSync(HEADER_KEY, JSON.stringify({ magic: MAGIC, format: FORMAT_VERSION }));
+    root.putSync(OWNER_KEY, JSON.stringify(owner));
+    return previous;
+  });
+}
+
+/** Gives up ownership. */
+async function release(root: RootDatabase<string, Uint8Array>, file: string, owner: Owner): Promise<void> {
+  const padded = await padFile(file, CLOSING_PAGES).then(
+    () => true,
+    () => false,
+  );
+  root.transactionSync(() => {
+    if (parseOwner(root.get(OWNER_KEY))?.token !== owner.token) return;
+    if (padded) root.removeSync(OWNER_KEY);
+    // No room: the note tells the next owner that the file may rightly be short.
+    else root.putSync(OWNER_KEY, JSON.stringify({ ...owner, closed: true }));
+  });
+}
+
+/** Opens the environment at `file` and calls `read`, and leaves no file behind. */
+async function withReader<T>(dir: string, read: (root: RootDatabase<string, Uint8Array>) => T): Promise<T> {
+  const file = join(dir, DATABASE_FILE);
+  const hasLock = await stat(`${file}-lock`).then(
+    () => true,
+    () => false,
+  );
+  // LMDB makes the lock file where it is missing; seen through a link, it makes it beside the link.
+  const elsewhere = hasLock ? undefined : await mkdtemp(join(tmpdir(), 'bfly-look-'));
+  try {
+    if (elsewhere !== undefined) await symlink(file, join(elsewhere, DATABASE_FILE));
+    const root = openRoot(join(elsewhere ?? dir, DATABASE_FILE), { readOnly: true });
+    try {
+      return read(root);
+    } finally {
+      await root.close();
+    }
+  } finally {
+    if (elsewhere !== undefined) await rm(elsewhere, { recursive: true, force: true });
+  }
+}
+
+function openRoot(file: string, options: LmdbOptions): RootDatabase<string, Uint8Array> {
+  return open<string, Uint8Array>({
+    path: file,
+    noSubdir: true,
+    readOnly: options.readOnly === true,
+    keyEncoding: 'binary',
+    encoding: 'string',
+    maxDbs: 16,
+    // A commit is on the disk before it is seen: who hears of an edit hears of one that no power cut undoes. No slower, as measured.
+    overlappingSync: false,
+    // With it, a failed commit also rejects a promise that nobody can catch, which ends the process.
+    eventTurnBatching: false,
+    ...(options.mapSizeBytes === undefined ? {} : { mapSize: options.mapSizeBytes }),
+  });
+}
+
+function openStores(root: RootDatabase<string, Uint8Array>, release: () => Promise<void>): LmdbEnvironment {
+  const bytes = { keyEncoding: 'binary', encoding: 'binary' } as const;
+  // An object of its own, since `true` shares one buffer of read bytes among all open databases.
+  const tiles = root.openDB<Uint8Array, Uint8Array>('tiles', { ...bytes, compression: {} });
+  const edited = root.openDB<Uint8Array, Uint8Array>('edited', bytes);
+  const records = root.openDB<string, Uint8Array>('records', { keyEncoding: 'binary', encoding: 'string' });
+  const log = root.openDB<Uint8Array, Uint8Array>('log', bytes);
+  // lmdb returns undefined, against its types, for what a reader does not find.
+  if ([tiles, edited, records, log].includes(undefined as never)) throw nothingToRead();
+  // Any read takes a place in LMDB's table of readers, by which other processes see that this one lives.
+  root.get(HEADER_KEY);
+  return { root, tiles, edited, records, log, release, close: async () => await root.close() };
+}
+
+/** Pids in LMDB's table of readers, without those whose lock the kernel has freed. */
+function readerPids(root: RootDatabase<string, Uint8Array>): ReadonlySet<number> {
+  root.readerCheck();
+  const lines = root.readerList().split('\n');
+  return new Set(lines.map((line) => Number.parseInt(line, 10)).filter((pid) => pid > 0));
+}
+
+function unsupported(found: string, advice: string): BflyError {
+  return new BflyError('UNSUPPORTED', `${found}: ${advice} or choose another --data`);
+}
+
+function cutShort(): BflyError {
+  return unsupported('the database file was cut short', 'restore it from a copy');
+}
+
+function nothingToRead(): BflyError {
+  return new BflyError('NOT_FOUND', 'the data folder holds no database yet: open it for writing first');
+}

@@ -1,0 +1,178 @@
+/** Work on pixels in the calling thread: what every worker runs, and tests use as it is. */
+import { BflyError } from '../../protocol/errors.ts';
+import { readTileHeader } from '../../protocol/tile-frame.ts';
+import {
+  type Box,
+  BYTES_PER_VOXEL,
+  boxShape,
+  type DType,
+  type EncodingName,
+  type Vec3,
+} from '../../protocol/volume.ts';
+import { boxVolume, intersect } from '../query/box.ts';
+import { copyBox } from '../query/copy-box.ts';
+import { openDemoSource } from './demo-source.ts';
+import { downsampleBlock, footprintOf } from './downsample.ts';
+import { openSource } from './open-source.ts';
+import { renderVoxels } from './render.ts';
+import type { Source, SourceInfo } from './source.ts';
+import {
+  decodeTileFrame,
+  fillTileFrame,
+  frameFromEncoded,
+  makeTileFrame,
+  tileSize,
+  transcodeTileFrame,
+} from './tile.ts';
+import type {
+  CoarserTile,
+  MadeTile,
+  RenderRequest,
+  SourceTile,
+  TileMaker,
+  UniquePart,
+  VolumeSpec,
+} from './tile-maker.ts';
+import { uniqueIds } from './unique.ts';
+
+/** Sources of one thread that are kept open; the one that was not used for longest is closed for a new one. */
+const OPEN_SOURCES = 64;
+
+/** How a volume is opened; tests put their own sources here. */
+export type OpenVolume = (spec: VolumeSpec) => Promise<Source>;
+
+const openVolume: OpenVolume = (spec) => ('demo' in spec ? openDemoSource(spec.demo) : openSource(spec));
+
+interface OpenedSource {
+  readonly source: Promise<Source>;
+  /** Reads under way: a source in use is not closed. */
+  users: number;
+}
+
+/** A `TileMaker` without threads. */
+export class InlineTileMaker implements TileMaker {
+  readonly #sources = new Map<string, OpenedSource>();
+  readonly #open: OpenVolume;
+
+  constructor(open: OpenVolume = openVolume) {
+    this.#open = open;
+  }
+
+  open(spec: VolumeSpec): Promise<SourceInfo> {
+    return this.#with(spec, async (source) => source.info);
+  }
+
+  fromSource(tile: SourceTile): Promise<MadeTile> {
+    return this.#with(tile.spec, async (source) => {
+      const { dtype, mip, box, encoding, shift } = tile;
+      if (tile.chunk !== undefined && source.readChunk !== undefined) {
+        const chunk = await source.readChunk(mip, tile.chunk);
+        if (chunk === 'absent') return { frame: fillTileFrame({ dtype, mip, box, seq: 0 }), absent: true };
+        // Raw chunks are looked at below, where one value all over becomes a FILL.
+        if (chunk !== undefined && chunk.encoding !== 'raw')
+          return { frame: frameFromEncoded({ ...chunk, dtype, mip, box, seq: 0 }), absent: false };
+      }
+      const [sx, sy, sz] = shift;
+      const inSource: Box = [box[0] + sx, box[1] + sy, box[2] + sz, box[3] + sx, box[4] + sy, box[5] + sz];
+      const raw = await source.read(mip, inSource);
+      return { frame: await makeTileFrame({ raw, dtype, mip, box, seq: 0, encoding }), absent: false };
+    });
+  }
+
+  async fromFiner(tile: CoarserTile): Promise<MadeTile> {
+    const { dtype, type, factors, finerVolume, mip, box, encoding } = tile;
+    const inputBox = footprintOf(box, factors, finerVolume);
+    const input = new Uint8Array(boxVolume(inputBox) * BYTES_PER_VOXEL[dtype]);
+    for (const frame of tile.finer) {
+      const raw = await decodeTileFrame(frame, dtype);
+      copyBox(raw, boxOfFrame(frame, dtype), input, inputBox, BYTES_PER_VOXEL[dtype]);
+    }
+    const raw = downsampleBlock(input, inputBox, dtype, type, box, factors, finerVolume);
+    return { frame: await makeTileFrame({ raw, dtype, mip, box, seq: 0, encoding }), absent: false };
+  }
+
+  transcode(frame: Uint8Array, dtype: DType, to: EncodingName): Promise<Uint8Array> {
+    return transcodeTileFrame(frame, dtype, to);
+  }
+
+  async unique(parts: readonly UniquePart[], dtype: DType): Promise<BigUint64Array> {
+    const ids = new Set<bigint>();
+    for (const { frame, box } of parts) {
+      const frameBox = boxOfFrame(frame, dtype);
+      const raw = await decodeTileFrame(frame, dtype);
+      const wanted = intersect(frameBox, box);
+      if (wanted === undefined) continue;
+      uniqueIds(sameBox(wanted, frameBox) ? raw : cut(raw, frameBox, wanted, dtype), dtype, ids);
+    }
+    return BigUint64Array.from(ids).sort();
+  }
+
+  render(request: RenderRequest): Promise<{ readonly bytes: Uint8Array; readonly mime: string }> {
+    return renderVoxels(request);
+  }
+
+  async close(): Promise<void> {
+    const opened = [...this.#sources.values()];
+    this.#sources.clear();
+    await Promise.allSettled(opened.map(async ({ source }) => (await source).close()));
+  }
+
+  async #with<T>(spec: VolumeSpec, work: (source: Source) => Promise<T>): Promise<T> {
+    const opened = this.#take(spec);
+    opened.users++;
+    try {
+      return await work(await opened.source);
+    } finally {
+      opened.users--;
+    }
+  }
+
+  #take(spec: VolumeSpec): OpenedSource {
+    const key = JSON.stringify(spec);
+    const known = this.#sources.get(key);
+    if (known !== undefined) {
+      // To the end of the map: the first entry is the one not used for longest.
+      this.#sources.delete(key);
+      this.#sources.set(key, known);
+      return known;
+    }
+    this.#closeUnused();
+    const opened: OpenedSource = { source: this.#open(spec), users: 0 };
+    this.#sources.set(key, opened);
+    opened.source.catch(() => {
+      if (this.#sources.get(key) === opened) this.#sources.delete(key);
+    });
+    return opened;
+  }
+
+  #closeUnused(): void {
+    for (const [key, opened] of this.#sources) {
+      if (this.#sources.size < OPEN_SOURCES) return;
+      if (opened.users > 0) continue;
+      this.#sources.delete(key);
+      opened.source.then(
+        (source) => source.close(),
+        () => {},
+      );
+    }
+  }
+}
+
+function boxOfFrame(frame: Uint8Array, dtype: DType): Box {
+  const header = readTileHeader(frame);
+  if (header === undefined) throw new BflyError('INTERNAL', 'a stored tile has a broken header');
+  const { x, y, z } = header;
+  const size: Vec3 = tileSize(header, dtype);
+  return [x, y, z, x + size[0], y + size[1], z + size[2]];
+}
+
+function sameBox(a: Box, b: Box): boolean {
+  return a.every((value, index) => value === b[index]);
+}
+
+function cut(raw: Uint8Array, box: Box, wanted: Box, dtype: DType): Uint8Array {
+  const [x, y, z] = boxShape(wanted);
+  const out = new Uint8Array(x * y * z * BYTES_PER_VOXEL[dtype]);
+  copyBox(raw, box, out, wanted, BYTES_PER_VOXEL[dtype]);
+  return out;
+}

@@ -1,0 +1,154 @@
+/** A folder of images, one a plane, in the natural order of their names. */
+import { readdir, stat } from 'node:fs/promises';
+import { basename, extname, join } from 'node:path';
+import { BflyError } from '../../protocol/errors.ts';
+import { type Box, BYTES_PER_VOXEL, boxShape, type DType } from '../../protocol/volume.ts';
+import { fileStamp } from './file-stamp.ts';
+import { decodeGrey, readGreyHeader } from './grey-image.ts';
+import { inParallel } from './in-parallel.ts';
+import { placeBox } from './place-box.ts';
+import { RecentValues } from './recent-values.ts';
+import type { FoundVolume, Source, SourceFormat, SourceInfo, SourceSpec } from './source.ts';
+import { TiffFile } from './tiff-file.ts';
+import { quotedName, volumeName } from './volume-name.ts';
+import { guessVolumeType, levelOf } from './voxel-type.ts';
+
+const IMAGE_ENDINGS = new Set(['.png', '.jpg', '.jpeg', '.tif', '.tiff']);
+const SLICES_AT_ONCE = 4;
+const RECENT_SLICE_BYTES = 128 * 1024 * 1024;
+
+const natural = new Intl.Collator('en', { numeric: true });
+
+/** A decoded file, or what it would decode to. */
+interface SliceShape {
+  readonly width: number;
+  readonly height: number;
+  readonly dtype: DType;
+}
+
+/** Folders with at least one PNG, JPEG or TIFF file. Hidden files, other files and sub-folders do not count. */
+export const stackFormat: SourceFormat = {
+  kind: 'stack',
+  async find(path: string): Promise<readonly FoundVolume[] | undefined> {
+    const files = await imageFiles(path);
+    return files.length === 0 ? undefined : [{ spec: { path }, name: volumeName(path), kind: 'stack' }];
+  },
+  async open({ path, dataset }: SourceSpec): Promise<Source> {
+    if (dataset !== undefined)
+      throw new BflyError('NOT_FOUND', `${quotedName(path)} is a folder, which holds no datasets`);
+    const files = await imageFiles(path);
+    const [first] = files;
+    if (first === undefined)
+      throw new BflyError('UNSUPPORTED', `${quotedName(path)} is not a folder with PNG, JPEG or TIFF files`);
+    const shape = await sliceShape(first).catch((cause: unknown) => {
+      throw new BflyError(
+        'UNSUPPORTED',
+        `the first slice, ${quotedName(first)}, cannot be served: ${reasonOf(cause)}`,
+        { cause },
+      );
+    });
+    const stamps = await Promise.all([path, first, files.at(-1) ?? first].map(fileStamp));
+    return new StackSource(files, shape, `stack:${files.length}:${stamps.join(':')}`);
+  },
+};
+
+/** Orders names as people do: runs of digits by their value, so that "2.png" comes before "10.png". */
+export function compareNaturally(a: string, b: string): number {
+  return natural.compare(a, b) || (a < b ? -1 : a > b ? 1 : 0);
+}
+
+async function imageFiles(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  const names: string[] = [];
+  for (const entry of entries) {
+    if (entry.name.startsWith('.') || !IMAGE_ENDINGS.has(extname(entry.name).toLowerCase())) continue;
+    const target = entry.isSymbolicLink() ? await stat(join(folder, entry.name)).catch(() => undefined) : entry;
+    if (target?.isFile() === true) names.push(entry.name);
+  }
+  return names.sort(compareNaturally).map((name) => join(folder, name));
+}
+
+function isTiff(path: string): boolean {
+  return /\.tiff?$/i.test(path);
+}
+
+async function sliceShape(path: string): Promise<SliceShape> {
+  if (!isTiff(path)) return readGreyHeader(path);
+  const file = openSinglePage(path);
+  file.close();
+  return { width: file.width, height: file.height, dtype: file.dtype };
+}
+
+function openSinglePage(path: string): TiffFile {
+  const file = TiffFile.open(path);
+  if (file === undefined) throw new BflyError('UNSUPPORTED', 'it is not a TIFF');
+  if (file.pages === 1) return file;
+  file.close();
+  throw new BflyError('UNSUPPORTED', `it has ${file.pages} pages; one page a file would be right`);
+}
+
+async function decodeSlice(path: string): Promise<SliceShape & { readonly bytes: Uint8Array }> {
+  if (!isTiff(path)) return decodeGrey(path);
+  const file = openSinglePage(path);
+  try {
+    const { width, height, dtype } = file;
+    return { width, height, dtype, bytes: await file.read(0, 0, 0, width, height) };
+  } finally {
+    file.close();
+  }
+}
+
+/** What went wrong, where that can be told: the messages of the system hold paths. */
+function reasonOf(cause: unknown): string {
+  return cause instanceof BflyError ? cause.message : 'it cannot be read';
+}
+
+class StackSource implements Source {
+  readonly info: SourceInfo;
+  readonly #files: readonly string[];
+  readonly #shape: SliceShape;
+  readonly #slices = new RecentValues<Uint8Array>(RECENT_SLICE_BYTES, (slice) => slice.length);
+
+  constructor(files: readonly string[], shape: SliceShape, fingerprint: string) {
+    this.#files = files;
+    this.#shape = shape;
+    const { width, height, dtype } = shape;
+    this.info = {
+      kind: 'stack',
+      type: guessVolumeType(dtype),
+      dtype,
+      mips: [{ shape: [width, height, files.length], chunk: [width, height, 1], voxel: [1, 1, 1], offset: [0, 0, 0] }],
+      voxelKnown: false,
+      fingerprint,
+    };
+  }
+
+  async read(mip: number, box: Box): Promise<Uint8Array> {
+    levelOf(this.info, mip);
+    const { width, height, dtype } = this.#shape;
+    const [sx, sy, sz] = boxShape(box);
+    const out = new Uint8Array(sx * sy * sz * BYTES_PER_VOXEL[dtype]);
+    await inParallel(SLICES_AT_ONCE, this.#files.slice(box[2], box[5]).entries(), async ([i, path]) => {
+      const z = box[2] + i;
+      const slice = await this.#slices.get(path, () => this.#readSlice(path));
+      placeBox(slice, [0, 0, z, width, height, z + 1], out, box, BYTES_PER_VOXEL[dtype]);
+    });
+    return out;
+  }
+
+  async #readSlice(path: string): Promise<Uint8Array> {
+    const { width, height, dtype } = this.#shape;
+    const expected = `${width}×${height} ${dtype} grey, as the first slice, would be right`;
+    const name = basename(path);
+    const slice = await decodeSlice(path).catch((cause: unknown) => {
+      throw new BflyError('INTERNAL', `slice "${name}" cannot be read: ${reasonOf(cause)}; ${expected}`, { cause });
+    });
+    if (slice.width !== width || slice.height !== height || slice.dtype !== dtype)
+      throw new BflyError('INTERNAL', `slice "${name}" is ${slice.width}×${slice.height} ${slice.dtype}; ${expected}`);
+    return slice.bytes;
+  }
+
+  async close(): Promise<void> {
+    this.#slices.clear();
+  }
+}

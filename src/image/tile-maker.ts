@@ -1,0 +1,79 @@
+/** The contract between the Core and the workers that read sources and code tiles, off the event loop. */
+import type { Box, DType, EncodingName, Vec3, VolumeType } from '../../protocol/volume.ts';
+import type { SourceInfo, SourceSpec } from './source.ts';
+
+/** A volume that a maker has opened: a file or folder, or the demonstration volume. */
+export type VolumeSpec = SourceSpec | { readonly demo: 'em' | 'segmentation' };
+
+/** A tile to be read from a source. */
+export interface SourceTile {
+  readonly spec: VolumeSpec;
+  readonly dtype: DType;
+  readonly mip: number;
+  /** In voxels of the channel's level. */
+  readonly box: Box;
+  /** What is added to the box to have it in voxels of the source. */
+  readonly shift: Vec3;
+  /** Encoding in which the frame is to be stored. */
+  readonly encoding: EncodingName;
+  /** Index of the source's own chunk where the server's tile is exactly that chunk: it may then be taken over as it is stored. */
+  readonly chunk?: Vec3;
+}
+
+/** A tile to be built from the level below. */
+export interface CoarserTile {
+  /** Stored frames of the finer level that meet the tile's footprint. Shared. */
+  readonly finer: readonly Uint8Array[];
+  readonly dtype: DType;
+  readonly type: VolumeType;
+  readonly factors: Vec3;
+  /** The finer level's whole volume, to clip footprints. */
+  readonly finerVolume: Box;
+  readonly mip: number;
+  readonly box: Box;
+  readonly encoding: EncodingName;
+}
+
+/** One box of one stored tile whose ids are asked for. */
+export interface UniquePart {
+  /** Shared. */
+  readonly frame: Uint8Array;
+  /** In voxels of the level, inside the tile. */
+  readonly box: Box;
+}
+
+/** A frame that was made; `absent` = the source has no such chunk, so it is zeros that should not be kept for ever. */
+export interface MadeTile {
+  /** Owned by the caller. */
+  readonly frame: Uint8Array;
+  readonly absent: boolean;
+}
+
+/** Formats and views of an assembled box, as Butterfly names them. */
+export interface RenderRequest {
+  /** Voxels, x fastest. Shared. */
+  readonly raw: Uint8Array;
+  readonly shape: Vec3;
+  readonly dtype: DType;
+  readonly type: VolumeType;
+  readonly format: string;
+  readonly view: string;
+}
+
+/** Work on pixels. Every method may run in a worker; calls may overlap. Errors are BflyErrors. */
+export interface TileMaker {
+  /** Opens a source, or finds it open. @throws BflyError NOT_FOUND, UNSUPPORTED. */
+  open(spec: VolumeSpec): Promise<SourceInfo>;
+  /** Reads one tile from a source and encodes it as it is stored. */
+  fromSource(tile: SourceTile): Promise<MadeTile>;
+  /** Builds one tile of a coarser level. */
+  fromFiner(tile: CoarserTile): Promise<MadeTile>;
+  /** The same tile in another encoding; FILL and ERROR frames are given back as they are. `frame` is shared. */
+  transcode(frame: Uint8Array, dtype: DType, to: EncodingName): Promise<Uint8Array>;
+  /** Distinct ids of some boxes, ascending. */
+  unique(parts: readonly UniquePart[], dtype: DType): Promise<BigUint64Array>;
+  /** Turns an assembled box into an image or another file format. */
+  render(request: RenderRequest): Promise<{ readonly bytes: Uint8Array; readonly mime: string }>;
+  /** Ends workers and closes sources. */
+  close(): Promise<void>;
+}

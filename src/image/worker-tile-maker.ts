@@ -1,0 +1,83 @@
+/** Work on pixels in a pool of worker threads, so that reading and coding never hold up the event loop. The pool is piscina's. */
+import { availableParallelism } from 'node:os';
+import { Piscina } from 'piscina';
+import { BflyError } from '../../protocol/errors.ts';
+import type { DType, EncodingName } from '../../protocol/volume.ts';
+import type { SourceInfo } from './source.ts';
+import type {
+  CoarserTile,
+  MadeTile,
+  RenderRequest,
+  SourceTile,
+  TileMaker,
+  UniquePart,
+  VolumeSpec,
+} from './tile-maker.ts';
+import type { Outcome } from './tile-worker.ts';
+
+/** The worker is compiled code whether this file runs compiled or as TypeScript (as in tests, after a build). */
+const WORKER = new URL(
+  import.meta.url.endsWith('.ts') ? '../../dist/src/image/tile-worker.js' : './tile-worker.js',
+  import.meta.url,
+).href;
+
+/** Settings of a pool. */
+export interface WorkerOptions {
+  /** Worker threads; default one a core, at most 8. */
+  readonly threads?: number;
+  /** Called before a source is opened: gives what may be opened, or throws. */
+  readonly admit?: (spec: VolumeSpec) => Promise<VolumeSpec>;
+}
+
+/** A `TileMaker` on worker threads. */
+export class WorkerTileMaker implements TileMaker {
+  readonly #pool: Piscina;
+  readonly #admit: (spec: VolumeSpec) => Promise<VolumeSpec>;
+
+  constructor(options: WorkerOptions = {}) {
+    this.#admit = options.admit ?? (async (spec) => spec);
+    this.#pool = new Piscina({
+      filename: WORKER,
+      minThreads: 1,
+      maxThreads: options.threads ?? Math.min(8, availableParallelism()),
+      // A worker that waits for a disk or for sharp has time for another tile.
+      concurrentTasksPerWorker: 2,
+      idleTimeout: 60_000,
+      execArgv: [],
+    });
+  }
+
+  async open(spec: VolumeSpec): Promise<SourceInfo> {
+    return this.#run('open', await this.#admit(spec));
+  }
+
+  async fromSource(tile: SourceTile): Promise<MadeTile> {
+    return this.#run('fromSource', { ...tile, spec: await this.#admit(tile.spec) });
+  }
+
+  fromFiner(tile: CoarserTile): Promise<MadeTile> {
+    return this.#run('fromFiner', tile);
+  }
+
+  transcode(frame: Uint8Array, dtype: DType, to: EncodingName): Promise<Uint8Array> {
+    return this.#run('transcode', { frame, dtype, to });
+  }
+
+  unique(parts: readonly UniquePart[], dtype: DType): Promise<BigUint64Array> {
+    return this.#run('unique', { parts, dtype });
+  }
+
+  render(request: RenderRequest): Promise<{ readonly bytes: Uint8Array; readonly mime: string }> {
+    return this.#run('render', request);
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.destroy();
+  }
+
+  async #run<T>(name: string, request: unknown): Promise<T> {
+    const outcome: Outcome<T> = await this.#pool.run(request, { name });
+    if ('value' in outcome) return outcome.value;
+    throw new BflyError(outcome.code, outcome.message);
+  }
+}

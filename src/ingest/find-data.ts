@@ -1,0 +1,48 @@
+/** Asks every format for the volumes at a path, and keeps apart what is no data and what is broken data. */
+import { readdir } from 'node:fs/promises';
+import { BflyError } from '../../protocol/errors.ts';
+import { findVolumes, openSource, resolveSpec, SOURCE_FORMATS } from '../image/open-source.ts';
+import type { FoundVolume } from '../image/source.ts';
+
+/** Beside such a file or folder, images are pictures of it rather than the slices of a volume. */
+const VOLUME_OF_ITS_OWN = /\.(h5|hdf5?|nii(\.gz)?|zarr|n5)$/i;
+
+/**
+ * Lists the volumes at a path, for `discover`.
+ *
+ * @param path of a file or folder; it may go on inside an HDF5 file.
+ * @returns undefined where no format knows the path, or where a folder of images holds volumes rather than slices.
+ * @throws BflyError NOT_FOUND; UNSUPPORTED with `details.kind` where a format knows it and cannot read it.
+ */
+export async function findData(path: string): Promise<readonly FoundVolume[] | undefined> {
+  const spec = await resolveSpec(path);
+  if (spec.dataset !== undefined) return findVolumes(path);
+  let broken: BflyError | undefined;
+  for (const { kind, find } of SOURCE_FORMATS) {
+    try {
+      const volumes = await find(spec.path);
+      if (volumes !== undefined) return kind === 'stack' ? await judgeStack(volumes) : volumes;
+    } catch (error) {
+      if (!(error instanceof BflyError) || error.code !== 'UNSUPPORTED') throw error;
+      broken ??= new BflyError('UNSUPPORTED', error.message, { details: { kind }, cause: error });
+    }
+  }
+  if (broken !== undefined) throw broken;
+  return undefined;
+}
+
+/** Any folder with an image passes for a stack; here it is one only where its images can be slices. */
+async function judgeStack(volumes: readonly FoundVolume[]): Promise<readonly FoundVolume[] | undefined> {
+  for (const { spec } of volumes) {
+    const names = (await readdir(spec.path)).filter((name) => !name.startsWith('.'));
+    if (names.some((name) => VOLUME_OF_ITS_OWN.test(name))) return undefined;
+    try {
+      await (await openSource(spec)).close();
+    } catch (error) {
+      // TIFFs of several pages are volumes one by one.
+      if (error instanceof BflyError && names.some((name) => /\.tiff?$/i.test(name))) return undefined;
+      throw error;
+    }
+  }
+  return volumes;
+}

@@ -1,0 +1,164 @@
+/** A whole server, put together: the only file that knows every layer. Starts in one order, stops in the other. */
+import { readFileSync } from 'node:fs';
+import { BflyError } from '../protocol/errors.ts';
+import { DEFAULT_LIMITS, type Limits, TRANSPORT_MAX_MESSAGE } from '../protocol/limits.ts';
+import { answerHttp } from './access/http/pages.ts';
+import { openTransport, type TransportChoice } from './access/open-transport.ts';
+import type { SessionTimings } from './access/session-context.ts';
+import { DEFAULT_TIMINGS, SessionHub } from './access/session-hub.ts';
+import { decideUpgrade } from './access/upgrade.ts';
+import { type ChannelEntry, ingestedPaths } from './core/channel.ts';
+import { Core } from './core/core.ts';
+import type { Database } from './database/database.ts';
+import { openLmdbDatabase } from './database/lmdb-database.ts';
+import type { TileMaker, VolumeSpec } from './image/tile-maker.ts';
+import { resolveSpec } from './image/open-source.ts';
+import { WorkerTileMaker } from './image/worker-tile-maker.ts';
+import { ingestDemo } from './ingest/demo.ts';
+import { AllowedPaths } from './utility/allowed-paths.ts';
+import { type Catalogue, catalogueChannels } from './utility/catalogue.ts';
+import type { Logger } from './utility/log.ts';
+
+/** What a server is started with. */
+export interface ServerOptions {
+  readonly host: string;
+  /** 0 = a free one. */
+  readonly port: number;
+  /** Folder of the store. */
+  readonly dataDir: string;
+  readonly transport: TransportChoice;
+  readonly cacheBytes: number;
+  readonly log: Logger;
+  readonly catalogue: Catalogue;
+  /** Serve the demonstration volume, made on first use. */
+  readonly demo: boolean;
+  /** Folders and files that sources may be read from. */
+  readonly allowedPaths: readonly string[];
+  /** Origins of pages that may connect, besides the server's own. */
+  readonly allowedOrigins?: readonly string[];
+  readonly limits?: Partial<Limits>;
+  /** Blocks of HDF5 files by Butterfly's rule, of this many bytes. */
+  readonly maxBlockBytes?: number;
+  readonly timings?: Partial<SessionTimings>;
+  /** How long unfinished pulls may take when the server stops, ms. */
+  readonly graceMs?: number;
+}
+
+/** A server that listens. */
+export interface RunningServer {
+  readonly url: string;
+  readonly port: number;
+  readonly transport: 'ws' | 'uws';
+  /** Channels that are configured. */
+  readonly channels: number;
+  /** For tests and benches in the same process. */
+  readonly core: Core;
+  readonly hub: SessionHub;
+  /** Says GOAWAY, lets work finish, closes everything. */
+  stop(): Promise<void>;
+}
+
+const GRACE_MS = 3_000;
+
+/**
+ * Starts a server.
+ *
+ * @throws BflyError UNAVAILABLE (port or store in use), UNSUPPORTED (the store is not ours, or newer).
+ */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const { log } = options;
+  const database = await openLmdbDatabase(options.dataDir, { log });
+  const maker = new WorkerTileMaker({ admit: admitFrom(new AllowedPaths(options.allowedPaths)) });
+  try {
+    return await startOn(database, maker, options);
+  } catch (error) {
+    await maker.close();
+    await database.close();
+    throw error;
+  }
+}
+
+async function startOn(database: Database, maker: TileMaker, options: ServerOptions): Promise<RunningServer> {
+  const { log, host } = options;
+  const demo = options.demo ? await ingestDemo(database, maker, log) : [];
+  const channels = channelEntries(options, [...ingestedPaths(database), ...demo]);
+  const core = new Core({ database, maker, cacheBytes: options.cacheBytes, channels, log });
+  const server = `butterfly ${readVersion()}`;
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const timings = { ...DEFAULT_TIMINGS, ...options.timings };
+  const hub = new SessionHub({ core, limits, log, server, timings, now: () => performance.now() });
+  const origins = { allowed: options.allowedOrigins ?? [], loopback: isLoopback(host) };
+  const transport = await openTransport(options.transport, {
+    log,
+    maxMessageBytes: TRANSPORT_MAX_MESSAGE,
+    handlers: {
+      upgrade: (request) => decideUpgrade(request, hub, origins),
+      http: (request) => answerHttp(request, core, server),
+    },
+  });
+  const port = await transport.listen(host, options.port);
+  let stopping: Promise<void> | undefined;
+  const stop = async (): Promise<void> => {
+    transport.stopListening();
+    await hub.leave(options.graceMs ?? GRACE_MS);
+    await transport.close();
+    await maker.close();
+    await database.close();
+  };
+  return {
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    port,
+    transport: transport.kind,
+    channels: core.channelCount,
+    core,
+    hub,
+    stop: () => {
+      stopping ??= stop();
+      return stopping;
+    },
+  };
+}
+
+/** The configured channels, then what else the store holds whole. */
+function channelEntries(options: ServerOptions, stored: readonly string[]): ChannelEntry[] {
+  const { maxBlockBytes } = options;
+  const entries = catalogueChannels(options.catalogue).map(({ path, config }): ChannelEntry => {
+    const { type, voxel, offset, chunk } = config;
+    return {
+      path,
+      spec: { path: config.path, ...(config.dataset === undefined ? {} : { dataset: config.dataset }) },
+      ...(type === undefined ? {} : { type }),
+      ...(voxel === undefined ? {} : { voxel }),
+      ...(offset === undefined ? {} : { offset }),
+      ...(chunk === undefined ? {} : { chunk }),
+      ...(maxBlockBytes === undefined ? {} : { maxBlockBytes }),
+    };
+  });
+  const configured = new Set(entries.map((entry) => entry.path));
+  for (const path of new Set(stored)) if (!configured.has(path)) entries.push({ path });
+  return entries;
+}
+
+/** Sources are opened by their real path, and only where that is allowed. */
+function admitFrom(allowed: AllowedPaths): (spec: VolumeSpec) => Promise<VolumeSpec> {
+  return async (spec) => {
+    if ('demo' in spec) return spec;
+    const { path, dataset } = spec.dataset === undefined ? await resolveSpec(spec.path) : spec;
+    const real = await allowed.resolve(path);
+    return dataset === undefined ? { path: real } : { path: real, dataset };
+  };
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\./.test(host);
+}
+
+function readVersion(): string {
+  // src/server.ts and dist/src/server.js stand at different depths below package.json.
+  for (const up of ['../package.json', '../../package.json'])
+    try {
+      const text = readFileSync(new URL(up, import.meta.url), 'utf8');
+      return String((JSON.parse(text) as { version?: unknown }).version);
+    } catch {}
+  throw new BflyError('INTERNAL', 'package.json is missing');
+}

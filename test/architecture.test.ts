@@ -1,0 +1,114 @@
+/** Who may import whom. The table of src/README.md, as a test. */
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const ROOT = path.resolve(import.meta.dirname, '..');
+
+/** Folders that a folder may import from, besides itself. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  protocol: [],
+  utility: ['protocol'],
+  query: ['protocol', 'utility'],
+  image: ['protocol', 'query', 'utility'],
+  database: ['protocol', 'query', 'utility'],
+  core: ['protocol', 'query', 'image', 'database', 'utility'],
+  access: ['protocol', 'query', 'core', 'utility'],
+  ingest: ['protocol', 'query', 'image', 'database', 'core', 'utility'],
+  client: ['protocol'],
+  commands: ['protocol', 'query', 'image', 'ingest', 'client', 'utility'],
+};
+/** Files at the top of src: each may import everything. */
+const TOP = ['server', 'cli', 'index'];
+
+/** Packages that only these files may import. */
+const ONE_PLACE: Readonly<Record<string, RegExp>> = {
+  msgpackr: /^protocol\/msgpack\.ts$/,
+  lmdb: /^src\/database\/lmdb-[a-z-]+\.ts$/,
+  'lru-cache': /^src\/core\/cache\.ts$/,
+  ws: /^src\/(access\/ws-transport|client\/node)\.ts$/,
+  'uWebSockets.js': /^src\/access\/uws-[a-z]+\.ts$/,
+  pino: /^src\/utility\/log\.ts$/,
+  piscina: /^src\/image\/(worker-tile-maker|tile-worker)\.ts$/,
+  h5wasm: /^src\/image\/hdf5-[a-z]+\.ts$/,
+  geotiff: /^src\/image\/tiff-[a-z]+\.ts$/,
+  sharp: /^src\/image\//,
+  yaml: /^src\/utility\/config\.ts$/,
+  zod: /^src\/utility\/config\.ts$/,
+  commander: /^src\/(cli|commands\/[a-z-]+)\.ts$/,
+  'cli-progress': /^src\/utility\/progress\.ts$/,
+};
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+}
+
+function sources(folder: string): string[] {
+  return readdirSync(path.join(ROOT, folder)).flatMap((name) => {
+    const file = `${folder}/${name}`;
+    if (statSync(path.join(ROOT, file)).isDirectory()) return sources(file);
+    return name.endsWith('.ts') ? [file] : [];
+  });
+}
+
+const FILES = [...sources('protocol'), ...sources('src')];
+const IMPORTS: Import[] = FILES.flatMap((from) => {
+  const text = readFileSync(path.join(ROOT, from), 'utf8');
+  const found = text.matchAll(/(?:^|\n)\s*(?:import|export)[^'";]*?from '([^']+)'|import\('([^']+)'\)|(?:^|\n)import '([^']+)'/g);
+  return [...found].map((match) => {
+    const to = match[1] ?? match[2] ?? match[3] ?? '';
+    return { from, to: to.startsWith('.') ? path.posix.join(path.posix.dirname(from), to) : to };
+  });
+});
+
+function folderOf(file: string): string {
+  const parts = file.split('/');
+  if (parts[0] === 'protocol') return 'protocol';
+  return parts.length === 2 ? 'top' : (parts[1] as string);
+}
+
+describe('architecture', () => {
+  it('lets each folder import only what its row of the table names', () => {
+    const wrong = IMPORTS.filter(({ from, to }) => {
+      if (!to.startsWith('src/') && !to.startsWith('protocol/')) return false;
+      const [home, target] = [folderOf(from), folderOf(to)];
+      if (home === 'top') return !TOP.some((name) => from === `src/${name}.ts`);
+      return home !== target && !(MAY_IMPORT[home] ?? []).includes(target);
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  it('imports every exchangeable package in one place', () => {
+    const wrong = IMPORTS.filter(({ from, to }) => {
+      const name = to.startsWith('@') ? to.split('/').slice(0, 2).join('/') : to.split('/')[0];
+      const place = Object.entries(ONE_PLACE).find(([known]) => known === name)?.[1];
+      return place !== undefined && !place.test(from);
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  it('has no import cycles, types included', () => {
+    const edges = new Map<string, string[]>();
+    for (const { from, to } of IMPORTS) edges.set(from, [...(edges.get(from) ?? []), to]);
+    const done = new Set<string>();
+    const cycles: string[] = [];
+    const visit = (file: string, trail: readonly string[]): void => {
+      if (trail.includes(file)) cycles.push([...trail.slice(trail.indexOf(file)), file].join(' → '));
+      if (done.has(file) || trail.includes(file)) return;
+      for (const next of edges.get(file) ?? []) visit(next, [...trail, file]);
+      done.add(file);
+    };
+    for (const file of FILES) visit(file, []);
+    expect(cycles).toEqual([]);
+  });
+
+  it('keeps Node out of the protocol and of the browser client', () => {
+    const wrong = IMPORTS.filter(
+      ({ from, to }) =>
+        (folderOf(from) === 'protocol' || (folderOf(from) === 'client' && from !== 'src/client/node.ts')) &&
+        (to.startsWith('node:') || to === 'ws'),
+    );
+    expect(wrong).toEqual([]);
+  });
+});

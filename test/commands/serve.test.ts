@@ -1,0 +1,185 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { BflyError } from '../../protocol/errors.ts';
+import type { RunningServer, ServerOptions } from '../../src/commands/context.ts';
+import { planServer, type ServeOptions } from '../../src/commands/serve-plan.ts';
+import type { FoundVolume } from '../../src/image/source.ts';
+import { catalogueChannels } from '../../src/utility/config.ts';
+import { run } from './terminal.ts';
+
+let top = '';
+const at = (file: string): string => path.join(top, file);
+beforeEach(async () => {
+  top = await mkdtemp(path.join(tmpdir(), 'bfly-serve-'));
+  await mkdir(at('data/ds'), { recursive: true });
+  await writeFile(at('data/ds/a.h5'), '');
+  await writeFile(at('data/ds/stack.json'), '{"filename": "a.h5", "dataset-path": "main"}');
+  await writeFile(at('fly.yaml'), yaml('configured', 'port: 2017, max-cache-size: 8, max-block-size: 2'));
+  await writeFile(at('fly.json'), '{"experiments": [{"name": "j", "samples": []}]}');
+});
+afterEach(() => rm(top, { recursive: true }));
+
+const yaml = (name: string, settings = 'port: 4'): string =>
+  `bfly: {${settings}, experiments: [{name: ${name}, samples: [{name: s, datasets: [{name: d, channels: [{name: c, path: /c}]}]}]}]}`;
+
+async function findVolumes(file: string): Promise<readonly FoundVolume[] | undefined> {
+  if (file.endsWith('none')) throw new BflyError('NOT_FOUND', 'there is no file or folder "none"');
+  return /\.(h5|json)$/.test(file) ? [{ spec: { path: file }, name: 'a', kind: 'test' }] : undefined;
+}
+
+const plan = (sources: readonly string[], options: ServeOptions = {}) =>
+  planServer(sources, options, { findVolumes, env: {}, home: top });
+const paths = async (sources: readonly string[], options?: ServeOptions): Promise<string[]> =>
+  catalogueChannels((await plan(sources, options)).server.catalogue).map((channel) => channel.path);
+
+describe('the plan of a server', () => {
+  it('has defaults', async () => {
+    const { server, logLevel, warnings } = await plan([at('data')]);
+    expect({ ...server, catalogue: undefined, logLevel, warnings }).toEqual({
+      host: '127.0.0.1',
+      port: 2001,
+      dataDir: path.resolve('.bfly'),
+      transport: 'auto',
+      cacheBytes: 2 ** 30,
+      demo: false,
+      allowedPaths: ['/'],
+      catalogue: undefined,
+      logLevel: 'info',
+      warnings: [],
+    });
+  });
+
+  it('takes folders, volumes and configurations together', async () => {
+    expect(await paths([at('data')])).toEqual(['root/data/ds/a.h5', 'root/data/ds/stack.json']);
+    expect(await paths([at('data/ds/a.h5')])).toEqual(['root/root/ds/a.h5']);
+    expect(await paths([at('fly.yaml')])).toEqual(['configured/s/d/c']);
+    expect(await paths([at('data/ds/a.h5'), at('fly.yaml'), at('data/ds/stack.json')])).toEqual([
+      'root/root/ds/a.h5',
+      'root/root/ds/stack.json',
+      'configured/s/d/c',
+    ]);
+    expect((await plan([at('fly.json')])).server.catalogue.experiments).toEqual([{ name: 'j', samples: [] }]);
+  });
+
+  it('takes -e as a configuration or a folder', async () => {
+    expect(await paths([], { exp: at('fly.yaml') })).toEqual(['configured/s/d/c']);
+    expect(await paths([], { exp: at('data') })).toEqual(['root/data/ds/a.h5', 'root/data/ds/stack.json']);
+    await expect(plan([], { exp: at('none') })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+
+  it('takes a number alone as the port, as Butterfly did', async () => {
+    expect((await plan(['2017', at('data')])).server.port).toBe(2017);
+    await expect(plan(['70000'])).rejects.toMatchObject({ code: 'BAD_REQUEST' });
+  });
+
+  it('serves the usual configuration where nothing is named, and always has its settings', async () => {
+    await writeFile(at('.rh-config.yaml'), yaml('usual', 'port: 5, host: 0.0.0.0, colour: red'));
+    expect(await paths([])).toEqual(['usual/s/d/c']);
+    expect(await paths([], { demo: true })).toEqual([]);
+    const named = await plan([at('fly.yaml')]);
+    expect(catalogueChannels(named.server.catalogue).map((channel) => channel.path)).toEqual(['configured/s/d/c']);
+    expect([named.server.port, named.server.host, named.warnings]).toEqual([2017, '0.0.0.0', []]);
+    expect((await plan([])).warnings).toEqual([expect.stringContaining('bfly.colour is not a key')]);
+  });
+
+  it('puts the command line before the file', async () => {
+    const file = await plan([at('fly.yaml')]);
+    expect([file.server.port, file.server.cacheBytes, file.server.maxBlockBytes]).toEqual([
+      2017,
+      8 * 2 ** 20,
+      2 * 2 ** 20,
+    ]);
+    const line = await plan([at('fly.yaml')], {
+      port: 0,
+      cacheMb: 1,
+      data: '/store',
+      logLevel: 'error',
+      transport: 'ws',
+    });
+    expect(line.server).toMatchObject({ port: 0, cacheBytes: 2 ** 20, dataDir: '/store', transport: 'ws' });
+    expect(line.logLevel).toBe('error');
+  });
+
+  it('says what a word is not', async () => {
+    await expect(plan(['none'])).rejects.toThrow('"none" is no command, file or folder; see bfly --help');
+  });
+
+  it('warns of folders without volumes', async () => {
+    await mkdir(at('empty'));
+    expect((await plan([at('empty')])).warnings).toEqual([`no volume was found in ${at('empty')}`]);
+  });
+});
+
+describe('bfly serve', () => {
+  function fakeServer(channels: number) {
+    const seen: { options?: ServerOptions; stopped: number } = { stopped: 0 };
+    const startServer = async (options: ServerOptions): Promise<RunningServer> => {
+      seen.options = options;
+      const stop = async (): Promise<void> => {
+        seen.stopped++;
+      };
+      return { url: 'http://127.0.0.1:2001', port: 2001, transport: 'ws', channels, stop };
+    };
+    return { seen, startServer };
+  }
+
+  it('says one line when it listens, and stops with 0 at a signal', async () => {
+    const { seen, startServer } = fakeServer(2);
+    const { code, out, err } = await run(['serve', at('data')], {
+      parts: { startServer, findVolumes },
+      onListen: (interrupt) => interrupt(),
+    });
+    expect([code, out, err]).toEqual([0, 'bfly listening on http://127.0.0.1:2001 (ws), 2 channels\n', '']);
+    expect(seen.stopped).toBe(1);
+  });
+
+  it('is what bfly does without a command', async () => {
+    const { seen, startServer } = fakeServer(0);
+    const { code, err } = await run(['2017'], { parts: { startServer }, onListen: (interrupt) => interrupt() });
+    expect([code, seen.options?.port]).toEqual([0, 2017]);
+    expect(err).toContain('there is nothing to show yet; try bfly serve FOLDER, or bfly serve --demo');
+  });
+
+  it('waits for the signal', async () => {
+    const { seen, startServer } = fakeServer(1);
+    let interrupt = (): void => {};
+    let isOver = false;
+    const over = run(['serve', at('data')], {
+      parts: { startServer, findVolumes },
+      onListen: (stop) => (interrupt = stop),
+    }).then(() => {
+      isOver = true;
+    });
+    while (seen.options === undefined) await new Promise(setImmediate);
+    await new Promise(setImmediate);
+    expect([isOver, seen.stopped]).toEqual([false, 0]);
+    interrupt();
+    await over;
+    expect(seen.stopped).toBe(1);
+  });
+
+  it('tells with --demo what to try', async () => {
+    const { seen, startServer } = fakeServer(2);
+    const { out } = await run(['serve', '--demo'], { parts: { startServer }, onListen: (interrupt) => interrupt() });
+    expect(seen.options?.demo).toBe(true);
+    expect(out).toMatch(
+      /^bfly listening on .*\n\nTry next, in another terminal:\n {2}npx bfly ls http:\/\/127.0.0.1:2001 -r\n/,
+    );
+    expect(out).toMatch(/npx bfly pull http:\/\/127.0.0.1:2001 \S+ --box 0,0,0,64,64,1 -o slice.png\n/);
+  });
+
+  it('writes with -o a configuration that -e serves alike', async () => {
+    const parts = { findVolumes, ...fakeServer(2) };
+    await run(['-e', at('data'), '-o', at('out.yaml')], { parts, onListen: (interrupt) => interrupt() });
+    expect(await readFile(at('out.yaml'), 'utf8')).toContain('name: root');
+    expect(await paths([], { exp: at('out.yaml') })).toEqual(await paths([at('data')]));
+  });
+
+  it('says that the port is taken', async () => {
+    const startServer = () => Promise.reject(Object.assign(new Error('listen'), { code: 'EADDRINUSE', port: 2001 }));
+    const { code, err } = await run(['serve', at('data')], { parts: { startServer, findVolumes } });
+    expect([code, err]).toEqual([1, 'bfly: port 2001 is in use; choose another with --port, or --port 0 for any\n']);
+  });
+});

@@ -1,0 +1,109 @@
+/** A server for tests: in-memory volumes and store, a real transport on a free loopback port. */
+import { DEFAULT_LIMITS, type Limits, TRANSPORT_MAX_MESSAGE } from '../../protocol/limits.ts';
+import type { DType, Vec3, VolumeType } from '../../protocol/volume.ts';
+import { answerHttp } from '../../src/access/http/pages.ts';
+import { openTransport } from '../../src/access/open-transport.ts';
+import type { SessionTimings } from '../../src/access/session-context.ts';
+import { DEFAULT_TIMINGS, SessionHub } from '../../src/access/session-hub.ts';
+import type { Transport } from '../../src/access/transport.ts';
+import { decideUpgrade } from '../../src/access/upgrade.ts';
+import { Core } from '../../src/core/core.ts';
+import { MemoryDatabase } from '../../src/database/memory-database.ts';
+import { openArraySource } from '../../src/image/array-source.ts';
+import { InlineTileMaker } from '../../src/image/inline-tile-maker.ts';
+import type { Source } from '../../src/image/source.ts';
+import { SILENT_LOG } from '../../src/utility/log.ts';
+
+/** A volume of a test server. */
+export interface TestVolume {
+  /** experiment/sample/dataset/channel */
+  readonly path: string;
+  readonly data: Uint8Array;
+  readonly shape: Vec3;
+  readonly dtype: DType;
+  readonly type?: VolumeType;
+  readonly chunk?: Vec3;
+  /** Wraps the source, to slow it down or break it. */
+  readonly wrap?: (source: Source) => Source;
+}
+
+export interface TestServerOptions {
+  readonly kind: 'ws' | 'uws';
+  readonly volumes: readonly TestVolume[];
+  readonly limits?: Partial<Limits>;
+  readonly timings?: Partial<SessionTimings>;
+  readonly allowedOrigins?: readonly string[];
+  readonly cacheBytes?: number;
+  readonly now?: () => number;
+}
+
+export interface TestServer {
+  readonly port: number;
+  readonly url: string;
+  readonly core: Core;
+  readonly hub: SessionHub;
+  readonly transport: Transport;
+  stop(graceMs?: number): Promise<void>;
+}
+
+/** Starts a server over array sources. */
+export async function startTestServer(options: TestServerOptions): Promise<TestServer> {
+  const volumes = new Map(options.volumes.map((volume) => [volume.path, volume]));
+  const maker = new InlineTileMaker(async (spec) => {
+    const volume = 'path' in spec ? volumes.get(spec.path) : undefined;
+    if (volume === undefined) throw new Error('no such volume');
+    const { data, shape, dtype, type, wrap } = volume;
+    const source = await openArraySource({ data, shape, dtype, ...(type === undefined ? {} : { type }) });
+    return wrap === undefined ? source : wrap(source);
+  });
+  const database = new MemoryDatabase();
+  const core = new Core({
+    database,
+    maker,
+    cacheBytes: options.cacheBytes ?? 64 * 1024 * 1024,
+    channels: options.volumes.map(({ path, chunk }) => ({
+      path,
+      spec: { path },
+      ...(chunk === undefined ? {} : { chunk }),
+    })),
+    log: SILENT_LOG,
+  });
+  const hub = new SessionHub({
+    core,
+    limits: { ...DEFAULT_LIMITS, ...options.limits },
+    log: SILENT_LOG,
+    server: 'butterfly test',
+    timings: { ...DEFAULT_TIMINGS, ...options.timings },
+    now: options.now ?? (() => performance.now()),
+  });
+  const transport = await openTransport(options.kind, {
+    log: SILENT_LOG,
+    maxMessageBytes: TRANSPORT_MAX_MESSAGE,
+    handlers: {
+      upgrade: (request) => decideUpgrade(request, hub, { allowed: options.allowedOrigins ?? [], loopback: true }),
+      http: (request) => answerHttp(request, core, 'butterfly test'),
+    },
+  });
+  const port = await transport.listen('127.0.0.1', 0);
+  return {
+    port,
+    url: `ws://127.0.0.1:${port}/v1`,
+    core,
+    hub,
+    transport,
+    async stop(graceMs = 200) {
+      transport.stopListening();
+      await hub.leave(graceMs);
+      await transport.close();
+      await maker.close();
+      await database.close();
+    },
+  };
+}
+
+/** Bytes that tell where they came from: voxel n of a uint8 volume is n · 31 + n/256 · 7, mod 256. */
+export function patternBytes(length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  for (let n = 0; n < length; n++) bytes[n] = n * 31 + (n >> 8) * 7;
+  return bytes;
+}

@@ -197,6 +197,18 @@ function serverFields(m: Exclude<ServerMessage, { kind: 'TILE' } | { kind: 'EDIT
   }
 }
 
+/**
+ * Rewrites the id of an encoded reply (a type of 0x80 and more, in two bytes) whose id was encoded as a whole u32: as wide as any,
+ * which is legal for small ids too.
+ */
+export function writeReplyId(reply: Uint8Array, id: number): void {
+  // [0] array, [1..2] cc TYPE, [3] ce, [4..7] id
+  reply[4] = id >>> 24;
+  reply[5] = id >>> 16;
+  reply[6] = id >>> 8;
+  reply[7] = id;
+}
+
 /** An ERROR frame from a name of the table. */
 export function encodeError(
   id: number,

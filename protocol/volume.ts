@@ -160,9 +160,15 @@ export function pathSegmentFault(segment: string): string | undefined {
   if (FORBIDDEN_IN_SEGMENT.test(segment)) return 'a control character or one of / \\ :';
   if (/^[ .]|[ .]$/.test(segment)) return 'a space or dot at the end of a segment';
   if (segment.normalize('NFC') !== segment) return 'text that is not in Unicode form NFC';
-  if (segment.length > PATH_SEGMENT_MAX_BYTES || utf8.encode(segment).length > PATH_SEGMENT_MAX_BYTES)
+  if (isLongerThan(segment, PATH_SEGMENT_MAX_BYTES))
     return `a segment of more than ${PATH_SEGMENT_MAX_BYTES} bytes`;
   return undefined;
+}
+
+/** Whether text takes more bytes as UTF-8; counts only where that is in doubt. */
+function isLongerThan(text: string, bytes: number): boolean {
+  if (text.length > bytes) return true;
+  return text.length * 3 > bytes && utf8.encode(text).length > bytes;
 }
 
 /** Says what is wrong with a path of 1 to 4 segments joined by `/`, or `undefined` when it is legal. */

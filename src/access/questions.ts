@@ -1,6 +1,8 @@
 /** Requests that have one reply: INFO, LIST, UNIQUE. */
 import { BflyError } from '../../protocol/errors.ts';
+import { encodeServer, writeReplyId } from '../../protocol/encode.ts';
 import type { ClientMessage, ServerMessage } from '../../protocol/messages.ts';
+import type { ChannelInfo } from '../../protocol/volume.ts';
 import type { OpenRequest, SessionContext } from './session-context.ts';
 
 type Question = Extract<ClientMessage, { kind: 'INFO' | 'LIST' | 'UNIQUE' }>;
@@ -12,6 +14,11 @@ const LIST_PAGE = 80;
 const UNIQUE_PAGE = 8_000;
 /** No question is taken up while the socket holds more: replies must not pile up before a client that does not read. */
 const FULL_SOCKET_BYTES = 1024 * 1024;
+
+/** INFO replies as they were sent last, by what they tell. */
+const encodedInfos = new WeakMap<ChannelInfo, Uint8Array>();
+/** The id that takes the widest token: an encoded reply with it has room for every id. */
+const U32_MAX = 0xffff_ffff;
 
 /** Questions of one kind of work, in order of arrival. */
 interface Line {
@@ -34,6 +41,7 @@ export class Questions {
 
   /** Takes a question; the answer follows. */
   ask(question: Question): void {
+    if (question.kind === 'INFO' && this.#answerAtOnce(question)) return;
     const { requests } = this.#context;
     const abort = new AbortController();
     const finish = (): boolean => requests.get(question.id) === request && requests.delete(question.id);
@@ -56,6 +64,21 @@ export class Questions {
       }
     });
     this.run();
+  }
+
+  /** Most INFOs are of channels that are open: their answer was encoded before, and only its id is new. */
+  #answerAtOnce(question: Question): boolean {
+    const { home, connection } = this.#context;
+    const info = home.core.peekInfo(question);
+    if (info === undefined || connection.bufferedBytes() > FULL_SOCKET_BYTES) return false;
+    let reply = encodedInfos.get(info);
+    if (reply === undefined) {
+      reply = encodeServer({ kind: 'INFO_OK', id: U32_MAX, info }).slice();
+      encodedInfos.set(info, reply);
+    }
+    writeReplyId(reply, question.id);
+    this.#context.sendBytes(reply, question.id);
+    return true;
   }
 
   /** Takes up what waits, as far as there is room. */

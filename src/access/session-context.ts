@@ -58,5 +58,7 @@ export interface SessionContext {
   /** Requests under way by id; an entry leaves when its END, ERROR or only reply has been sent. */
   readonly requests: Map<number, OpenRequest>;
   send(message: ServerMessage): void;
+  /** Sends an encoded reply to a request. Borrowed. */
+  sendBytes(reply: Uint8Array, id: number): void;
   error(id: number, fault: BflyError): void;
 }

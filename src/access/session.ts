@@ -218,6 +218,7 @@ export class Session implements ConnectionEvents {
       frameBytes: frame,
       requests: this.#requests,
       send: (message) => this.#send(message),
+      sendBytes: (reply, id) => this.#sendBytes(reply, id),
       error: (id, fault) => this.#error(id, fault),
     };
     this.#work = { queue, pulls: new PullRequests(context), questions: new Questions(context) };
@@ -285,9 +286,13 @@ export class Session implements ConnectionEvents {
 
   #send(message: ServerMessage): void {
     if (this.#closed) return;
-    const bytes = encodeServer(message);
-    if (bytes.length > MAX_REPLY && message.id !== 0)
-      return this.#error(message.id, new BflyError('TOO_LARGE', `the answer is larger than ${MAX_REPLY} bytes; ask for a part`));
+    this.#sendBytes(encodeServer(message), message.id);
+  }
+
+  #sendBytes(bytes: Uint8Array, id: number): void {
+    if (this.#closed) return;
+    if (bytes.length > MAX_REPLY && id !== 0)
+      return this.#error(id, new BflyError('TOO_LARGE', `the answer is larger than ${MAX_REPLY} bytes; ask for a part`));
     this.#lastSent = this.#home.now();
     this.#connection.send(bytes);
   }

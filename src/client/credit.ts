@@ -61,7 +61,7 @@ export class CreditAccount {
     if (more <= 0) return 'no';
     if (more * 2 >= window) return 'now';
     // Nothing promised is in flight: the server waits, though its consumer has enough to do for half a window.
-    return 'no';
+    return this.#received >= this.#granted ? 'soon' : 'no';
   }
 
   /** Promises what is due. @returns the new offset. */

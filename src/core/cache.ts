@@ -67,6 +67,11 @@ export class Cache {
     for (const key of [...this.#entries.keys()]) if (key.startsWith(prefix)) this.#entries.delete(key);
   }
 
+  /** What it may hold. */
+  get maxBytes(): number {
+    return this.#maxBytes;
+  }
+
   get use(): CacheUse {
     return { entries: this.#entries.size, bytes: this.#entries.calculatedSize, maxBytes: this.#maxBytes };
   }

@@ -1,6 +1,7 @@
 /** One channel: what was configured, what its source said, and what the store knows of it. */
 import { randomBytes } from 'node:crypto';
 import { BflyError } from '../../protocol/errors.ts';
+import { MAX_RAW_TILE } from '../../protocol/limits.ts';
 import {
   BYTES_PER_VOXEL,
   type DType,
@@ -10,7 +11,6 @@ import {
   type VolumeType,
   volumeOf,
 } from '../../protocol/volume.ts';
-import { MAX_RAW_TILE } from '../../protocol/limits.ts';
 import type { Database } from '../database/database.ts';
 import { coarserMip, pyramid } from '../image/downsample.ts';
 import type { SourceInfo } from '../image/source.ts';
@@ -132,21 +132,35 @@ export async function openChannel(
     const record = { ...kept, mips: wanted.mips, type: wanted.type };
     return channelOf(entry, record);
   }
-  const number = nextNumber(database);
-  const record: ChannelRecord = { ...wanted, number, epoch: randomBytes(8).toString('hex'), ingested: false };
-  await database.commit({
-    records: [
-      ['next-channel', number + 1],
-      [recordName(entry.path), record],
-    ],
-  });
+  const record = await addRecord(database, entry.path, wanted);
   if (kept !== undefined) await database.dropChannel(kept.number);
   return channelOf(entry, record);
 }
 
-function nextNumber(database: Database): number {
-  const next = database.record('next-channel');
-  return typeof next === 'number' ? next : 1;
+/** The last giving out of a number, by database: the next waits for it, or two channels would take the same. */
+const numbering = new WeakMap<Database, Promise<unknown>>();
+
+/** Keeps a new channel under a number that no other ever had. */
+function addRecord(database: Database, path: string, layout: Layout): Promise<ChannelRecord> {
+  const before = numbering.get(database) ?? Promise.resolve();
+  const adding = before.then(async () => {
+    const next = database.record('next-channel');
+    const number = typeof next === 'number' ? next : 1;
+    const record = { ...layout, number, epoch: randomBytes(8).toString('hex'), ingested: false };
+    await database.commit({
+      records: [
+        ['next-channel', number + 1],
+        [recordName(path), record],
+      ],
+    });
+    return record;
+  });
+  // One that fails does not hold up the others.
+  numbering.set(
+    database,
+    adding.catch(() => {}),
+  );
+  return adding;
 }
 
 type Layout = Omit<ChannelRecord, 'number' | 'epoch' | 'ingested'>;
@@ -161,7 +175,7 @@ function layOut(entry: ChannelEntry, info: SourceInfo, levels: 'on-demand' | 'al
   const mips = info.mips.map((mip): MipInfo => {
     const chunk = chunkOf(entry, info, mip);
     ownChunks.push(sameVec(chunk, mip.chunk) || fitsOneChunk({ ...mip, chunk: minVec(chunk, mip.chunk) }));
-    const shift = shiftOf(entry, finest, mip);
+    const shift = shiftOf(entry, info, finest, mip);
     shifts.push(shift);
     return {
       shape: mip.shape,
@@ -172,8 +186,10 @@ function layOut(entry: ChannelEntry, info: SourceInfo, levels: 'on-demand' | 'al
   });
   const sourceMips = mips.length;
   const coarsest = mips[sourceMips - 1];
-  if (coarsest !== undefined)
-    mips.push(...pyramid(coarsest).slice(0, levels === 'all' ? undefined : ON_DEMAND_LEVELS));
+  const built = coarsest === undefined ? [] : pyramid(coarsest);
+  // All levels, whether they are offered or not: an ingest takes up what was made on demand.
+  const grids = [...mips, ...built].map(({ shape, chunk, offset }) => [shape, chunk, offset]);
+  mips.push(...built.slice(0, levels === 'all' ? undefined : ON_DEMAND_LEVELS));
   return {
     fingerprint: JSON.stringify([
       LAYOUT_VERSION,
@@ -181,8 +197,8 @@ function layOut(entry: ChannelEntry, info: SourceInfo, levels: 'on-demand' | 'al
       info.fingerprint,
       info.dtype,
       entry.type ?? info.type,
-      mips[0]?.chunk,
-      shifts[0],
+      shifts,
+      grids,
     ]),
     sourceKind: info.kind,
     type: entry.type ?? info.type,
@@ -195,10 +211,14 @@ function layOut(entry: ChannelEntry, info: SourceInfo, levels: 'on-demand' | 'al
 }
 
 /** The configured offset in voxels of a level. Source: parity.md 2, floor(offset / scale). */
-function shiftOf(entry: ChannelEntry, finest: MipInfo, mip: MipInfo): Vec3 {
-  return mapVec(entry.offset ?? [0, 0, 0], (offset, axis) =>
-    Math.floor(offset / Math.max(1, Math.round((finest.shape[axis] as number) / (mip.shape[axis] as number)))),
-  );
+function shiftOf(entry: ChannelEntry, info: SourceInfo, finest: MipInfo, mip: MipInfo): Vec3 {
+  return mapVec(entry.offset ?? [0, 0, 0], (offset, axis) => {
+    // Shapes are rounded up, which tells little of the scale where a level is only a few voxels wide.
+    const scale = info.voxelKnown
+      ? (mip.voxel[axis] as number) / (finest.voxel[axis] as number)
+      : (finest.shape[axis] as number) / (mip.shape[axis] as number);
+    return Math.floor(offset / Math.max(1, Math.round(scale)));
+  });
 }
 
 function voxelScaleOf(entry: ChannelEntry, info: SourceInfo): Vec3 {

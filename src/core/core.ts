@@ -16,6 +16,7 @@ import type { Database } from '../database/database.ts';
 import { servableEncodings } from '../image/codecs/registry.ts';
 import type { TileMaker, UniquePart } from '../image/tile-maker.ts';
 import { boxVolume, intersect, translate } from '../query/box.ts';
+import { sampleBox } from '../query/copy-box.ts';
 import {
   type BoxQuery,
   checkDataQuery,
@@ -33,7 +34,6 @@ import { tileBox, tilesIn, tilesOf } from '../query/tile-grid.ts';
 import type { Logger } from '../utility/log.ts';
 import { Cache } from './cache.ts';
 import { type Channel, type ChannelEntry, openChannel } from './channel.ts';
-import { sampleBox } from '../query/copy-box.ts';
 import { Cutout, copyTile } from './cutout.ts';
 import { TileReader } from './tile-reader.ts';
 
@@ -83,6 +83,8 @@ export class Core {
   readonly #maker: TileMaker;
   readonly #entries = new Map<string, ChannelEntry>();
   readonly #channels = new Map<string, Promise<Channel>>();
+  /** What INFO says of the channels that are open. */
+  readonly #infos = new Map<string, ChannelInfo>();
   readonly #failedAt = new Map<string, number>();
   readonly #log: Logger;
 
@@ -139,6 +141,11 @@ export class Core {
     return this.getDataset(query);
   }
 
+  /** Metadata of a channel that is open already: the same object until it changes. */
+  peekInfo(query: InfoQuery): ChannelInfo | undefined {
+    return this.#infos.get(query.path);
+  }
+
   /** Metadata of all channels of a dataset; a channel that cannot be opened is left out and logged. */
   async getDataset(query: InfoQuery): Promise<DatasetInfo> {
     const depth = query.path.split('/').length;
@@ -158,7 +165,9 @@ export class Core {
   }
 
   #describe(channel: Channel): ChannelInfo {
-    return {
+    const known = this.#infos.get(channel.path);
+    if (known !== undefined) return known;
+    const info: ChannelInfo = {
       path: channel.path,
       kind: 'channel',
       type: channel.type,
@@ -173,6 +182,8 @@ export class Core {
       tables: {},
       ...(channel.maxId === undefined ? {} : { maxId: channel.maxId }),
     };
+    this.#infos.set(channel.path, info);
+    return info;
   }
 
   /**
@@ -206,7 +217,11 @@ export class Core {
   async makeTileQuery(query: DataQuery, tile: Vec3 = [0, 0, 0]): Promise<TileQuery> {
     const channel = await this.updateQuery(query);
     const sample = sampleLevel(channel, query.resolution);
-    return makeTileQuery({ ...query, origin: legacyOrigin(channel, sample, query.origin) }, sampled(channel, sample), tile);
+    return makeTileQuery(
+      { ...query, origin: legacyOrigin(channel, sample, query.origin) },
+      sampled(channel, sample),
+      tile,
+    );
   }
 
   /**
@@ -363,8 +378,7 @@ function sampleLevel(channel: Channel, resolution: number): LevelSample {
  */
 function legacyOrigin(channel: Channel, { mip, step }: LevelSample, origin: Vec3): Vec3 {
   const shift = channel.shifts[mip] ?? [0, 0, 0];
-  const at = (axis: 0 | 1 | 2): number =>
-    Math.max(0, origin[axis] + Math.floor(shift[axis] / (axis === 2 ? 1 : step)));
+  const at = (axis: 0 | 1 | 2): number => Math.max(0, origin[axis] + Math.floor(shift[axis] / (axis === 2 ? 1 : step)));
   return [at(0), at(1), at(2)];
 }
 

@@ -4,12 +4,13 @@
  * The output (voxels of the box, x fastest) is cut into parts that are each one contiguous run of bytes:
  * some planes, or some rows of a plane, or a piece of a row, whichever is the largest that fits.
  */
-import { type Box, BYTES_PER_VOXEL, boxShape, type MipInfo } from '../../protocol/volume.ts';
+
 import { TILE_HEADER_BYTES, TileFlag } from '../../protocol/tile-frame.ts';
+import { type Box, BYTES_PER_VOXEL, boxShape, type MipInfo } from '../../protocol/volume.ts';
 import { boxVolume } from '../query/box.ts';
+import { copyBox } from '../query/copy-box.ts';
 import { tileBox, tilesIn, tilesOf } from '../query/tile-grid.ts';
 import type { Channel } from './channel.ts';
-import { copyBox } from '../query/copy-box.ts';
 import type { TileReader } from './tile-reader.ts';
 
 /** An assembled box in the making. */
@@ -51,14 +52,7 @@ export class Cutout {
     const [x, y, z] = this.#at;
     const [, , , x1, y1, z1] = this.#box;
     if (z >= z1) return undefined;
-    return [
-      x,
-      y,
-      z,
-      Math.min(x1, x + this.#step[0]),
-      Math.min(y1, y + this.#step[1]),
-      Math.min(z1, z + this.#step[2]),
-    ];
+    return [x, y, z, Math.min(x1, x + this.#step[0]), Math.min(y1, y + this.#step[1]), Math.min(z1, z + this.#step[2])];
   }
 
   /** Bytes of the next part; 0 when there is none. */

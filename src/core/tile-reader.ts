@@ -15,8 +15,8 @@ import type { Channel } from './channel.ts';
 
 /** How long a broken tile's error, and a tile that the source does not have, are believed. */
 const NEGATIVE_TTL_MS = 2_000;
-/** Tiles whose last touch is remembered, to keep what is read only once out of the cache. */
-const REMEMBERED_TOUCHES = 8_192;
+/** Tiles whose last reading is remembered, however small they are. */
+const REMEMBERED_TOUCHES = 65_536;
 
 /** Reads, builds and keeps tiles. */
 export class TileReader {
@@ -25,7 +25,9 @@ export class TileReader {
   readonly #maker: TileMaker;
   readonly #log: Logger;
   readonly #loading = new Map<string, Promise<Uint8Array>>();
-  readonly #touched = new Set<string>();
+  /** Tiles read once, oldest first, with their bytes. */
+  readonly #touched = new Map<string, number>();
+  #touchedBytes = 0;
   #writeFailed = false;
 
   constructor(database: Database, cache: Cache, maker: TileMaker, log: Logger) {
@@ -49,12 +51,10 @@ export class TileReader {
    */
   peek(channel: Channel, mip: number, tile: Vec3, to: EncodingName, keep: boolean): Uint8Array | undefined {
     const key = storedKey(channel, mip, tile);
-    if (to !== channel.stored) {
-      const transcoded = this.#cache.bytes(transcodedKey(key, to));
-      if (transcoded !== undefined) return transcoded;
-    }
-    const stored = this.#peekStored(channel, key, mip, tile, keep);
-    return stored !== undefined && isServableAs(stored, to) ? stored : undefined;
+    // Also where that is how the channel's tiles are stored: some are kept as their source has them, in another encoding.
+    const transcoded = this.#cache.bytes(transcodedKey(key, to));
+    if (transcoded !== undefined) return transcoded;
+    return this.#peekStored(channel, key, mip, tile, keep, to);
   }
 
   /**
@@ -83,14 +83,22 @@ export class TileReader {
     return ready ?? this.#once(key, () => this.#make(channel, key, mip, tile));
   }
 
-  #peekStored(channel: Channel, key: string, mip: number, [x, y, z]: Vec3, keep: boolean): Uint8Array | undefined {
+  /** @param to undefined: any encoding will do. A tile in another one is none, and was not touched. */
+  #peekStored(
+    channel: Channel,
+    key: string,
+    mip: number,
+    [x, y, z]: Vec3,
+    keep: boolean,
+    to?: EncodingName,
+  ): Uint8Array | undefined {
     const cached = this.#cache.get(key);
-    if (cached instanceof Uint8Array) return cached;
+    if (cached instanceof Uint8Array) return to === undefined || isServableAs(cached, to) ? cached : undefined;
     if (cached !== undefined) throw cached.value;
     const address = { channel: channel.number, mip, x, y, z, version: 0 };
     const stored = this.#database.tileBorrowed(address);
-    if (stored === undefined) return undefined;
-    const again = this.#touchedBefore(key);
+    if (stored === undefined || (to !== undefined && !isServableAs(stored, to))) return undefined;
+    const again = this.#touchedBefore(key, stored.length);
     if (!again && !keep) return stored;
     // A copy of its own buffer: the borrowed one is overwritten by the next read.
     const owned = ownCopy(stored);
@@ -98,11 +106,24 @@ export class TileReader {
     return owned;
   }
 
-  /** A tile is worth the cache from its second reading on: a single pass over a large volume leaves the cache as it was. */
-  #touchedBefore(key: string): boolean {
-    if (this.#touched.delete(key)) return true;
-    this.#touched.add(key);
-    if (this.#touched.size > REMEMBERED_TOUCHES) for (const oldest of this.#touched) return !this.#touched.delete(oldest);
+  /**
+   * A tile is worth the cache where it is read again before a whole cache of other tiles has been: what is read in one pass over a large
+   * volume, or over and over in a set that is larger than the cache, goes from the store to the socket without a copy.
+   */
+  #touchedBefore(key: string, bytes: number): boolean {
+    const before = this.#touched.get(key);
+    if (before !== undefined) {
+      this.#touched.delete(key);
+      this.#touchedBytes -= before;
+      return true;
+    }
+    this.#touched.set(key, bytes);
+    this.#touchedBytes += bytes;
+    for (const [oldest, size] of this.#touched) {
+      if (this.#touchedBytes <= this.#cache.maxBytes && this.#touched.size <= REMEMBERED_TOUCHES) break;
+      this.#touched.delete(oldest);
+      this.#touchedBytes -= size;
+    }
     return false;
   }
 
@@ -130,7 +151,10 @@ export class TileReader {
   #makeFromSource(channel: Channel, mip: number, tile: Vec3): ReturnType<TileMaker['fromSource']> {
     const { spec } = channel;
     if (spec === undefined)
-      throw new BflyError('NOT_FOUND', `tile ${tile.join(',')} of mip ${mip} was never ingested and there is no source`);
+      throw new BflyError(
+        'NOT_FOUND',
+        `tile ${tile.join(',')} of mip ${mip} was never ingested and there is no source`,
+      );
     const level = channel.mips[mip] as MipInfo;
     const box = tileBox(level, tile[0], tile[1], tile[2]);
     return this.#maker.fromSource({
@@ -180,7 +204,8 @@ export class TileReader {
       await this.#database.commit({ tiles: [{ key: { channel: channel.number, mip, x, y, z, version: 0 }, frame }] });
       this.#writeFailed = false;
     } catch (error) {
-      if (!this.#writeFailed) this.#log.warn({ err: error }, 'tiles cannot be stored; they are served from their source');
+      if (!this.#writeFailed)
+        this.#log.warn({ err: error }, 'tiles cannot be stored; they are served from their source');
       this.#writeFailed = true;
     }
   }

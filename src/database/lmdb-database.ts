@@ -162,7 +162,7 @@ class LmdbDatabase implements Database {
   async #close(): Promise<void> {
     await Promise.allSettled(this.#pending);
     try {
-      if (!this.#readOnly) await this.#env.release();
+      if (!this.#readOnly) this.#env.release();
     } catch (error) {
       // All that was promised is kept; who opens next finds an owner that is gone.
       this.#log?.warn({ reason: reasonOf(error) }, 'the database closed without giving up ownership');

@@ -6,14 +6,13 @@
  * - `bfly`, the header: `{"magic":"bfly","format":1}`;
  * - `owner`, the process that writes, see `Owner`; absent after a clean close.
  */
-import { mkdir, mkdtemp, realpath, rm, stat, symlink } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Database as LmdbStore, open, type RootDatabase } from 'lmdb';
 import { BflyError } from '../../protocol/errors.ts';
 import type { Logger } from '../utility/log.ts';
 import { reasonOf } from './lmdb-failure.ts';
-import { inspectFile, padFile } from './lmdb-file.ts';
+import { type FileState, inspectFile, padFile } from './lmdb-file.ts';
 import { isOwnerAlive, type Owner, ownerNow, parseJson, parseOwner } from './lmdb-owner.ts';
 
 /** Name of the database file in its folder. */
@@ -21,8 +20,10 @@ export const DATABASE_FILE = 'butterfly.mdb';
 /** What this version reads and writes. */
 export const FORMAT_VERSION = 1;
 const MAGIC = 'bfly';
-const HEADER_KEY = Buffer.from('bfly');
-const OWNER_KEY = Buffer.from('owner');
+const HEADER = 'bfly';
+const OWNER = 'owner';
+const HEADER_KEY = Buffer.from(HEADER);
+const OWNER_KEY = Buffer.from(OWNER);
 /** More than the one small transaction that gives up ownership can take. */
 const CLOSING_PAGES = 64;
 
@@ -44,7 +45,7 @@ export interface LmdbEnvironment {
   /** The edit log; empty until edits are kept. */
   readonly log: LmdbStore<Uint8Array, Uint8Array>;
   /** Gives up ownership; the environment can still be read. */
-  release(): Promise<void>;
+  release(): void;
   /** Closes the files. */
   close(): Promise<void>;
 }
@@ -63,11 +64,9 @@ export async function openEnvironment(dir: string, options: LmdbOptions): Promis
     const { code } = cause as { code?: unknown };
     // LMDB's own codes, as against the system's: what it found in the file is not what it should be.
     if (typeof code === 'number' && code <= -30000) throw unsupported(`LMDB refuses ${DATABASE_FILE}`, 'restore it');
-    // LMDB knows processes by their pids, which two containers may share; it then finds no place for a second one.
-    if (reasonOf(cause).includes('No transaction to renew'))
-      throw new BflyError('UNAVAILABLE', 'another container uses this database: stop it or choose another --data', {
-        cause,
-      });
+    // LMDB finds no place among its readers for a process with the pid of one in another container, nor with a lock file whose last user
+    // was closing it at this very moment.
+    if (reasonOf(cause).includes('No transaction to renew')) throw lockedOut(cause);
     throw new BflyError('UNAVAILABLE', `the database could not be opened (${reasonOf(cause)})`, { cause });
   }
 }
@@ -95,21 +94,15 @@ export function ownedBy(pid: number): BflyError {
   });
 }
 
-type Found = { readonly kind: 'fresh' } | { readonly kind: 'ours'; readonly owner: Owner | undefined };
-
 async function openToRead(dir: string, options: LmdbOptions): Promise<LmdbEnvironment> {
   const file = join(dir, DATABASE_FILE);
-  const state = await inspectFile(file);
-  const found = await look(dir, state);
-  if (found.kind === 'fresh') throw nothingToRead();
+  const state = inspectFile(file);
+  if (!isOurs(state)) throw nothingToRead();
   const root = openRoot(file, options);
   try {
-    if (state === 'short') {
-      const owner = parseOwner(root.get(OWNER_KEY));
-      if (owner === undefined || !isOwnerAlive(owner, () => readerPids(root)))
-        throw new BflyError('UNAVAILABLE', 'the database was not closed: open it for writing once, which mends it');
-    }
-    return openStores(root, async () => {});
+    if (state.short && !isOwned(root))
+      throw new BflyError('UNAVAILABLE', 'the database was not closed: open it for writing once, which mends it');
+    return openStores(root, () => {});
   } catch (error) {
     await root.close();
     throw error;
@@ -118,52 +111,46 @@ async function openToRead(dir: string, options: LmdbOptions): Promise<LmdbEnviro
 
 async function openToWrite(dir: string, options: LmdbOptions): Promise<LmdbEnvironment> {
   const file = join(dir, DATABASE_FILE);
-  const state = await inspectFile(file);
-  await look(dir, state);
+  const state = inspectFile(file);
+  const known = isOurs(state) ? parseOwner(state.entries.get(OWNER)) : undefined;
+  // Before LMDB is opened where that is plain to see; `claim` decides.
+  if (known !== undefined && isOwnerAlive(known, () => new Set())) throw ownedBy(known.pid);
   const owner = ownerNow();
   const root = openRoot(file, options);
   try {
     const previous = claim(root, owner);
     if (previous !== undefined) options.log?.warn({ pid: previous.pid }, 'took over a database that was not closed');
-    if (state === 'short') await padFile(file, 0);
-    return openStores(root, async () => await release(root, file, owner));
+    if (state.short) padFile(file, 0);
+    return openStores(root, () => release(root, file, owner));
   } catch (error) {
     await root.close();
     throw error;
   }
 }
 
-/** Looks at what a folder holds and refuses what cannot be used, without a change to it. */
-async function look(dir: string, state: Awaited<ReturnType<typeof inspectFile>>): Promise<Found> {
-  if (state === 'absent') return { kind: 'fresh' };
-  if (state === 'foreign')
-    throw unsupported(`${DATABASE_FILE} in the data folder is no LMDB file, or was cut short`, 'move it away');
-  if (state === 'damaged') throw cutShort();
-  return await withReader(dir, (root) => {
-    const found = readMain(root);
-    if (found.kind === 'ours' && found.owner === undefined && state === 'short') throw cutShort();
-    return found;
-  });
+/** Whether a file is a database of Butterfly's, as against none yet. Refuses what cannot be used. */
+function isOurs({ kind, short, entries }: FileState): boolean {
+  if (kind === 'absent') return false;
+  if (kind === 'foreign') throw notOurs();
+  if (kind === 'damaged') throw cutShort();
+  if (!hasHeader(entries.get(HEADER), entries.size === 0)) return false;
+  if (short && parseOwner(entries.get(OWNER)) === undefined) throw cutShort();
+  return true;
 }
 
-/** What the main database says. Refuses a foreign one and a newer format. */
-function readMain(root: RootDatabase<string, Uint8Array>): Found {
-  const text = root.get(HEADER_KEY);
-  if (text === undefined && isEmpty(root)) return { kind: 'fresh' };
+/**
+ * Whether a main database has our header, as against nothing at all.
+ *
+ * @throws UNSUPPORTED where it has anything else
+ */
+function hasHeader(text: string | undefined, empty: boolean): boolean {
+  if (empty) return false;
   const header = parseJson(text) as { magic?: unknown; format?: unknown } | null | undefined;
   const format = header?.format;
-  if (header?.magic !== MAGIC || typeof format !== 'number' || !Number.isInteger(format) || format < 1)
-    throw unsupported(`${DATABASE_FILE} in the data folder was written by another program`, 'move it away');
-  if (format > FORMAT_VERSION) {
-    const what = `the database has format ${format} and this Butterfly reads up to ${FORMAT_VERSION}`;
-    throw unsupported(what, 'use a newer Butterfly');
-  }
-  return { kind: 'ours', owner: parseOwner(root.get(OWNER_KEY)) };
-}
-
-function isEmpty(root: RootDatabase<string, Uint8Array>): boolean {
-  for (const _ of root.getKeys({ limit: 1 })) return false;
-  return true;
+  if (header?.magic !== MAGIC || typeof format !== 'number' || !Number.isInteger(format) || format < 1) throw notOurs();
+  if (format <= FORMAT_VERSION) return true;
+  const found = `the database has format ${format} and this Butterfly reads up to ${FORMAT_VERSION}`;
+  throw unsupported(found, 'use a newer Butterfly');
 }
 
 /**
@@ -174,49 +161,39 @@ function isEmpty(root: RootDatabase<string, Uint8Array>): boolean {
  */
 function claim(root: RootDatabase<string, Uint8Array>, owner: Owner): Owner | undefined {
   return root.transactionSync(() => {
-    const found = readMain(root);
-    const previous = found.kind === 'ours' ? found.owner : undefined;
+    const isNew = !hasHeader(root.get(HEADER_KEY), isEmpty(root));
+    const previous = parseOwner(root.get(OWNER_KEY));
     if (previous !== undefined && isOwnerAlive(previous, () => readerPids(root))) throw ownedBy(previous.pid);
-    if (found.kind === 'fresh') root.putSync(HEADER_KEY, JSON.stringify({ magic: MAGIC, format: FORMAT_VERSION }));
+    if (isNew) root.putSync(HEADER_KEY, JSON.stringify({ magic: MAGIC, format: FORMAT_VERSION }));
     root.putSync(OWNER_KEY, JSON.stringify(owner));
     return previous;
   });
 }
 
+function isEmpty(root: RootDatabase<string, Uint8Array>): boolean {
+  for (const _ of root.getKeys({ limit: 1 })) return false;
+  return true;
+}
+
+function isOwned(root: RootDatabase<string, Uint8Array>): boolean {
+  const owner = parseOwner(root.get(OWNER_KEY));
+  return owner !== undefined && isOwnerAlive(owner, () => readerPids(root));
+}
+
 /** Gives up ownership. */
-async function release(root: RootDatabase<string, Uint8Array>, file: string, owner: Owner): Promise<void> {
-  const padded = await padFile(file, CLOSING_PAGES).then(
-    () => true,
-    () => false,
-  );
+function release(root: RootDatabase<string, Uint8Array>, file: string, owner: Owner): void {
+  let padded = true;
+  try {
+    padFile(file, CLOSING_PAGES);
+  } catch {
+    padded = false;
+  }
   root.transactionSync(() => {
     if (parseOwner(root.get(OWNER_KEY))?.token !== owner.token) return;
     if (padded) root.removeSync(OWNER_KEY);
     // No room: the note tells the next owner that the file may rightly be short.
     else root.putSync(OWNER_KEY, JSON.stringify({ ...owner, closed: true }));
   });
-}
-
-/** Opens the environment at `file` and calls `read`, and leaves no file behind. */
-async function withReader<T>(dir: string, read: (root: RootDatabase<string, Uint8Array>) => T): Promise<T> {
-  const file = join(dir, DATABASE_FILE);
-  const hasLock = await stat(`${file}-lock`).then(
-    () => true,
-    () => false,
-  );
-  // LMDB makes the lock file where it is missing; seen through a link, it makes it beside the link.
-  const elsewhere = hasLock ? undefined : await mkdtemp(join(tmpdir(), 'bfly-look-'));
-  try {
-    if (elsewhere !== undefined) await symlink(file, join(elsewhere, DATABASE_FILE));
-    const root = openRoot(join(elsewhere ?? dir, DATABASE_FILE), { readOnly: true });
-    try {
-      return read(root);
-    } finally {
-      await root.close();
-    }
-  } finally {
-    if (elsewhere !== undefined) await rm(elsewhere, { recursive: true, force: true });
-  }
 }
 
 function openRoot(file: string, options: LmdbOptions): RootDatabase<string, Uint8Array> {
@@ -235,7 +212,7 @@ function openRoot(file: string, options: LmdbOptions): RootDatabase<string, Uint
   });
 }
 
-function openStores(root: RootDatabase<string, Uint8Array>, release: () => Promise<void>): LmdbEnvironment {
+function openStores(root: RootDatabase<string, Uint8Array>, release: () => void): LmdbEnvironment {
   const bytes = { keyEncoding: 'binary', encoding: 'binary' } as const;
   // An object of its own, since `true` shares one buffer of read bytes among all open databases.
   const tiles = root.openDB<Uint8Array, Uint8Array>('tiles', { ...bytes, compression: {} });
@@ -260,10 +237,19 @@ function unsupported(found: string, advice: string): BflyError {
   return new BflyError('UNSUPPORTED', `${found}: ${advice} or choose another --data`);
 }
 
+function notOurs(): BflyError {
+  return unsupported(`${DATABASE_FILE} in the data folder is no Butterfly database, or was cut short`, 'move it away');
+}
+
 function cutShort(): BflyError {
   return unsupported('the database file was cut short', 'restore it from a copy');
 }
 
 function nothingToRead(): BflyError {
   return new BflyError('NOT_FOUND', 'the data folder holds no database yet: open it for writing first');
+}
+
+function lockedOut(cause: unknown): BflyError {
+  const message = 'another container uses this database, or it was just closing: stop that, then start again';
+  return new BflyError('UNAVAILABLE', message, { cause });
 }

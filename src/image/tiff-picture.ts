@@ -27,10 +27,10 @@ export function writeTiff(
   channels: 1 | 3,
 ): Uint8Array {
   const bits = 8 * BYTES_PER_VOXEL[dtype];
-  // Before the pixels stand the directory and the sizes of the samples, which begin on 8 bytes for readers that map the file.
+  // Behind the directory stand the sizes and formats of three samples. The pixels begin on 8 bytes for readers that map the file.
   const entries = 11;
-  const bitsAt = HEADER_BYTES + 2 + entries * ENTRY_BYTES + 4;
-  const start = Math.ceil((bitsAt + 6) / 8) * 8;
+  const samplesAt = HEADER_BYTES + 2 + entries * ENTRY_BYTES + 4;
+  const start = Math.ceil((samplesAt + 12) / 8) * 8;
   if (start + pixels.length > MAX_BYTES)
     throw new BflyError('TOO_LARGE', 'A tif holds at most 4 GiB: ask for a smaller box.');
   const file = new Uint8Array(start + pixels.length);
@@ -49,7 +49,7 @@ export function writeTiff(
   tag(256, LONG, width);
   tag(257, LONG, height);
   if (channels === 1) tag(258, SHORT, bits);
-  else tag(258, SHORT, bitsAt, 3);
+  else tag(258, SHORT, samplesAt, 3);
   tag(259, SHORT, 1);
   tag(262, SHORT, channels === 1 ? 1 : 2);
   tag(273, LONG, start);
@@ -57,13 +57,17 @@ export function writeTiff(
   tag(278, LONG, height);
   tag(279, LONG, pixels.length);
   tag(284, SHORT, 1);
-  tag(339, SHORT, sampleFormat(dtype));
-  for (let channel = 0; channel < 3; channel++) view.setUint16(bitsAt + 2 * channel, bits, true);
+  if (channels === 1) tag(339, SHORT, sampleFormat(dtype));
+  else tag(339, SHORT, samplesAt + 6, 3);
+  for (let channel = 0; channel < 3; channel++) {
+    view.setUint16(samplesAt + 2 * channel, bits, true);
+    view.setUint16(samplesAt + 6 + 2 * channel, sampleFormat(dtype), true);
+  }
   file.set(pixels, start);
   return file;
 }
 
-/** 1 unsigned, 2 signed, 3 IEEE. For colours the one value holds for all samples, as readers take it. */
+/** 1 unsigned, 2 signed, 3 IEEE. */
 function sampleFormat(dtype: DType): number {
   if (dtype === 'float32') return 3;
   return dtype.startsWith('u') ? 1 : 2;

@@ -45,7 +45,10 @@ export function copyBox(
     return;
   }
   const strides = { sourceRow, targetRow, sourcePlane, targetPlane, rowBytes, rows, planes };
-  if (rowBytes <= SHORT_ROW_BYTES && copyShortRows(source, from, target, to, strides)) return;
+  if (rowBytes <= SHORT_ROW_BYTES) {
+    copyShortRows(source, from, target, to, strides);
+    return;
+  }
   for (let z = 0; z < planes; z++) {
     let s = from + z * sourcePlane;
     let t = to + z * targetPlane;
@@ -63,24 +66,56 @@ interface Strides {
   readonly planes: number;
 }
 
-/** Copies by words of 4 bytes; false where some row does not begin or end on a word. */
-function copyShortRows(source: Uint8Array, from: number, target: Uint8Array, to: number, n: Strides): boolean {
-  const s0 = source.byteOffset + from;
-  const t0 = target.byteOffset + to;
-  if ((s0 | t0 | n.sourceRow | n.targetRow | n.sourcePlane | n.targetPlane | n.rowBytes) & 3) return false;
-  // Divided and not shifted: shifts are of 32 bits, and a large answer has more bytes than that counts.
-  const sourceWords = new Int32Array(source.buffer, 0, Math.floor(source.buffer.byteLength / 4));
-  const targetWords = new Int32Array(target.buffer, 0, Math.floor(target.buffer.byteLength / 4));
-  const words = n.rowBytes / 4;
-  const sourceStep = n.sourceRow / 4;
-  const targetStep = n.targetRow / 4;
+/**
+ * Copies rows by words of 4 bytes, however source and target are aligned: target words are whole, and each is put together from the
+ * two source words that it straddles. Twice to four times as fast as `set`, which costs more than a short row (bench: cutout).
+ */
+function copyShortRows(source: Uint8Array, from: number, target: Uint8Array, to: number, n: Strides): void {
+  // Plain views of the whole buffers: one hidden class for the compiler, whatever kind of view came in.
+  const source8 = new Uint8Array(source.buffer);
+  const source32 = new Int32Array(source.buffer, 0, source.buffer.byteLength >>> 2);
+  const target8 = new Uint8Array(target.buffer);
+  const target32 = new Int32Array(target.buffer, 0, target.buffer.byteLength >>> 2);
   for (let z = 0; z < n.planes; z++) {
-    let s = (s0 + z * n.sourcePlane) / 4;
-    let t = (t0 + z * n.targetPlane) / 4;
-    for (let y = 0; y < n.rows; y++, s += sourceStep, t += targetStep)
-      for (let i = 0; i < words; i++) targetWords[t + i] = sourceWords[s + i] as number;
+    let s = source.byteOffset + from + z * n.sourcePlane;
+    let t = target.byteOffset + to + z * n.targetPlane;
+    for (let y = 0; y < n.rows; y++, s += n.sourceRow, t += n.targetRow)
+      copyShortRow(source8, source32, s, target8, target32, t, n.rowBytes);
   }
-  return true;
+}
+
+function copyShortRow(
+  source8: Uint8Array,
+  source32: Int32Array,
+  from: number,
+  target8: Uint8Array,
+  target32: Int32Array,
+  to: number,
+  bytes: number,
+): void {
+  let s = from;
+  let t = to;
+  const end = to + bytes;
+  while ((t & 3) !== 0 && t < end) target8[t++] = source8[s++] as number;
+  let word = t >>> 2;
+  const lastWord = end >>> 2;
+  let at = s >>> 2;
+  const shift = (s & 3) << 3;
+  // A buffer whose length is no multiple of 4 has bytes at its end that no word reaches.
+  if (at + (lastWord - word) < source32.length) {
+    s += (lastWord - word) << 2;
+    t += (lastWord - word) << 2;
+    if (shift === 0) while (word < lastWord) target32[word++] = source32[at++] as number;
+    else {
+      let low = source32[at] as number;
+      while (word < lastWord) {
+        const high = source32[++at] as number;
+        target32[word++] = (low >>> shift) | (high << (32 - shift));
+        low = high;
+      }
+    }
+  }
+  while (t < end) target8[t++] = source8[s++] as number;
 }
 
 /**

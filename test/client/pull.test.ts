@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import { type Box, type Limits, MalformedFrame, type TileHeader, type Vec3 } from '../../protocol/index.ts';
+import { type Box, type Limits, MalformedFrame, type TileHeader } from '../../protocol/index.ts';
 import type { Connection } from '../../src/client/connection.ts';
 import { Connection as LiveConnection } from '../../src/client/connection.ts';
 import type { ConnectOptions } from '../../src/client/options.ts';
@@ -399,14 +399,31 @@ describe('a pull over a lost connection', () => {
 
   it('is not taken up again after it was cancelled', async () => {
     const { session, server, clock } = await stage();
+    server.volumes.set('big', ofBytes(10_000, 50));
     server.script = (message) => message.kind === 'CANCEL';
-    const pull = session.pull('a', { box: ALL, enc: ['raw'] });
+    const pull = session.pull('big', { box: WIDE, enc: ['raw'], window: 64 * KiB });
     await pull.ready;
     pull.cancel();
+    await settled();
+    expect(server.last.pulls).toBe(1);
     server.last.drop();
     await clock.advance(30_000);
     expect(server.connections.length).toBe(2);
     expect(server.last.all('PULL')).toEqual([]);
+  });
+
+  it('[D13] does not grant the room of the tiles that still wait from before', async () => {
+    const { session, server, clock } = await stage();
+    server.volumes.set('big', ofBytes(10_000, 400));
+    const pull = session.pull('big', { box: WIDE, enc: ['raw'], window: 100_000 });
+    await clock.advance(10);
+    server.last.drop();
+    await clock.advance(10_000);
+    const { id } = server.last.all('PULL')[0] ?? { id: 0 };
+    // The same ten come again and are dropped at once; the room that they free is taken by those that wait.
+    expect(server.connections.length).toBe(2);
+    expect(server.last.sentOn(id)).toBeLessThanOrEqual(100_000 + 10_064);
+    expect(await inTime(clock, collect(pull))).toHaveLength(400);
   });
 
   it('fails where the channel has another dtype meanwhile', async () => {
@@ -515,7 +532,7 @@ describe('many pulls', () => {
     const server = new FakeServer();
     const clock = new ManualClock();
     server.welcome = { limits };
-    server.volumes.set('a', { ...SMALL, shape: [20, 16, 16] as Vec3 });
+    server.volumes.set('a', { ...SMALL, shape: [3, 1, 1], chunk: [2, 1, 1] });
     const live = new LiveConnection('ws://fake/v1', {}, { openSocket: server.transport, clock });
     await live.open();
     await settled();
@@ -536,7 +553,7 @@ describe('many pulls', () => {
       listeners--;
       remove(...args);
     };
-    const box: Box = [0, 0, 0, 20, 16, 16];
+    const box: Box = [0, 0, 0, 3, 1, 1];
     const one = async (i: number): Promise<void> => {
       const pull = session.pull(i % 5 === 4 ? 'gone' : 'a', { box, enc: ['raw'], signal });
       if (i % 5 === 0) await collect(pull);
@@ -575,7 +592,7 @@ describe('many pulls', () => {
     };
     const order: number[] = [];
     const pulls = Array.from({ length: 120 }, (_, i) =>
-      session.pull('a', { box: [0, 0, 0, 20, 16, 16], enc: ['raw'], urgency: i % 8 }),
+      session.pull('a', { box: [0, 0, 0, 3, 1, 1], enc: ['raw'], urgency: i % 8 }),
     );
     pulls[100]?.prioritise(0);
     await Promise.all(pulls.map((pull) => collect(pull)));

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import type { ClientMessage } from '../../protocol/index.ts';
 import { openSession, type Session } from '../../src/client/session.ts';
@@ -110,6 +111,14 @@ describe('questions', () => {
     expect(session.state).toBe('live');
     const early = AbortSignal.abort(new Error('mine'));
     await expect(session.info('a', { signal: early })).rejects.toThrow('mine');
+  });
+
+  it('take their listener off the signal', async () => {
+    const { session } = await stage();
+    const { signal } = new AbortController();
+    await session.info('gone', { signal }).catch(() => {});
+    await session.list('', { signal }).catch(() => {});
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 
   it('[F7] never use an id that is in use', async () => {

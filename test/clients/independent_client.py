@@ -434,6 +434,12 @@ async def pulls(client, channel, box, saw):
     check_scan(order)
     saw["corner"] = {"box": corner, "encodings": sorted({frame[9] for frame in stream.frames})}
 
+    request_id, stream = await client.open_stream(0x20, path, 0, corner, {"enc": ["gzip"]})
+    await client.finish(request_id)
+    gzip_voxels, _ = read_pull(stream, level, corner, dtype, 0)
+    check(gzip_voxels == corner_voxels, "D9", "gzip holds the same voxels as raw")
+    saw["corner"]["encodings_asked_for_gzip"] = sorted({frame[9] for frame in stream.frames})
+
     # Outside of the volume there is nothing: no tiles, then END.
     far = [2_000_000_000, 0, 0, 2_000_000_001, 1, 1]
     request_id, stream = await client.open_stream(0x20, path, 0, far)
@@ -534,6 +540,7 @@ async def error_cases(client, channel, box, saw):
         "box inside out": await client.refused(200, "F11", 0x20, path, 0, [5, 5, 5, 1, 1, 1]),
         "unknown type": await client.refused(208, "F6", 0x5F, 1),
         "no fields": await client.refused(200, "X5", 0x20),
+        "second HELLO": await client.refused(200, "H2", 0x01, {"v": [1]}),
         "urgency 8": await client.refused(200, "D1", 0x20, path, 0, box, {"urgency": 8}),
     }
     unknown_mip = await client.ask(0x20, path, 200, box)
@@ -563,6 +570,10 @@ async def error_cases(client, channel, box, saw):
         frame = await client.receive()
         check(frame[0] == 0xFE and frame[1] == 0 and frame[2] == 200, "F7", f"an id in use is ERROR id 0, not {frame}")
         errors["id in use"] = frame[3]
+        await client.send(0x20, request_id, path, -1, box)  # a bad frame under that id
+        frame = await client.receive()
+        check(frame[0] == 0xFE and frame[1] == 0 and frame[2] == 200, "X5", f"a bad frame with an id in use is ERROR id 0, not {frame}")
+        errors["bad frame with an id in use"] = frame[3]
         await client.finish(request_id)
         check(stream.end[2] == "done", "F7", "nothing is ended by a request with an id in use")
     saw["errors"] = errors

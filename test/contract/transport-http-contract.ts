@@ -103,6 +103,7 @@ export function httpContract(kind: 'ws' | 'uws'): void {
       for (let i = 0; i < 3; i++) {
         const answer = await fetchRaw(harness.port, '/', { method: 'POST', agent }, Buffer.alloc(900_000));
         expect([answer.status, answer.body.toString()]).toEqual([404, 'no']);
+        expect(answer.headers.connection).not.toBe('close');
       }
       agent.destroy();
     });

@@ -138,9 +138,9 @@ describe('LmdbDatabase refuses, and changes nothing:', () => {
   };
 
   const cases: readonly (readonly [what: string, found: RegExp, make: () => Promise<void>])[] = [
-    ['random bytes', /no LMDB file/, () => writeFile(file(), noiseOf(17, 100_000))],
-    ['few random bytes', /no LMDB file/, () => writeFile(file(), noiseOf(17, 10))],
-    ['zeros', /no LMDB file/, () => writeFile(file(), new Uint8Array(65536))],
+    ['random bytes', /no Butterfly database/, () => writeFile(file(), noiseOf(17, 100_000))],
+    ['few random bytes', /no Butterfly database/, () => writeFile(file(), noiseOf(17, 10))],
+    ['zeros', /no Butterfly database/, () => writeFile(file(), new Uint8Array(65536))],
     [
       'a database cut to its first bytes',
       /cut short/,
@@ -176,20 +176,20 @@ describe('LmdbDatabase refuses, and changes nothing:', () => {
     ],
     [
       'an environment of another program',
-      /another program/,
+      /no Butterfly database/,
       () => withRaw(async (root) => void (await root.put(Buffer.from('k'), 'v'))),
     ],
     [
       'an environment of another program without its lock file',
-      /another program/,
+      /no Butterfly database/,
       async () => {
         await withRaw(async (root) => void (await root.put(Buffer.from('k'), 'v')));
         await unlink(`${file()}-lock`);
       },
     ],
-    ['a header that is not JSON', /another program/, () => setHeader('bfly')],
-    ['a header of another kind', /another program/, () => setHeader('{"magic":"other","format":1}')],
-    ['a header without a format', /another program/, () => setHeader('{"magic":"bfly"}')],
+    ['a header that is not JSON', /no Butterfly database/, () => setHeader('bfly')],
+    ['a header of another kind', /no Butterfly database/, () => setHeader('{"magic":"other","format":1}')],
+    ['a header without a format', /no Butterfly database/, () => setHeader('{"magic":"bfly"}')],
     ['a newer format', /format 2 .* up to 1: use a newer Butterfly/, () => setHeader('{"magic":"bfly","format":2}')],
     [
       'a newer format without its lock file',
@@ -357,9 +357,12 @@ describe.skipIf(!isBuilt)('LmdbDatabase in several processes', () => {
   }, 60_000);
 
   it('takes over from a dead process whose pid another has now', async () => {
-    const [dead, living] = [start(), start()];
+    const dead = start();
     await dead.ask({ op: 'open', dir });
     await dead.kill();
+    // Started later by more than the 10 ms in which start times are told.
+    const living = start();
+    expect(await living.ask({ op: 'read' })).toMatchObject({ ok: true });
     await withRaw(async (root) => {
       const owner = JSON.parse(root.get(Buffer.from('owner')) ?? '');
       expect(owner.pid).toBe(dead.pid);

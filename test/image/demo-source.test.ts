@@ -67,7 +67,7 @@ describe('the demonstration volume', () => {
     expect(membrane).toBeLessThan(0.25);
   });
 
-  it('never lets two cells touch: between different ids lies membrane', async () => {
+  it('has membrane between different ids, but for a voxel in a million', async () => {
     const box: Box = [0, 0, 0, 128, 128, 64];
     const ids = viewVoxels('uint64', await read('segmentation', box)) as BigUint64Array;
     const touching = [1, 128, 128 * 128].flatMap((step) =>
@@ -76,7 +76,7 @@ describe('the demonstration volume', () => {
         return !wraps && ids[i] !== ids[i + step] && ids[i] !== 0n && ids[i + step] !== 0n;
       }),
     );
-    expect(touching.length / ids.length).toBeLessThan(0.0005);
+    expect(touching.length / ids.length).toBeLessThan(2e-6);
   });
 
   it('is dark where the ids say membrane, and grey inside', async () => {

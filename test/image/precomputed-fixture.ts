@@ -11,8 +11,11 @@ import { precomputedFormat } from '../../src/image/precomputed-source.ts';
 import type { Source } from '../../src/image/source.ts';
 import { randomBytes, randomFrom } from './source-fixtures.ts';
 
+/** Size of the volumes that are written: no multiple of the chunk's. */
 export const SIZE: Vec3 = [21, 13, 10];
+/** Their first voxel. */
 export const OFFSET: Vec3 = [100, -7, 3];
+/** Their chunks. */
 export const CHUNK: Vec3 = [8, 8, 4];
 
 /** A volume to write: all of it, and how. */
@@ -23,8 +26,10 @@ export interface Written {
   readonly encode: (voxels: Uint8Array, shape: Vec3) => Uint8Array | Promise<Uint8Array>;
 }
 
+/** An object of an info file. */
 export type Json = Record<string, unknown>;
 
+/** An info file; `scale` and `more` overrule fields of the scale and of the whole. */
 export function infoOf(
   { dtype, encoding }: Pick<Written, 'dtype' | 'encoding'>,
   scale: Json = {},
@@ -69,6 +74,7 @@ export function chunksOf({ voxels, dtype }: Written): { index: Vec3; box: Box; v
   return out;
 }
 
+/** Name of a chunk's file. */
 export function nameOf(box: Box): string {
   const [x, y, z] = OFFSET;
   return `${box[0] + x}-${box[3] + x}_${box[1] + y}-${box[4] + y}_${box[2] + z}-${box[5] + z}`;
@@ -89,7 +95,9 @@ export async function writeFiles(
   return precomputedFormat.open({ path: folder });
 }
 
+/** Bytes of a whole volume. */
 export const bytesIn = (dtype: DType): number => SIZE[0] * SIZE[1] * SIZE[2] * BYTES_PER_VOXEL[dtype];
+/** The encoding `raw`. */
 export const plain = (bytes: Uint8Array): Uint8Array => bytes;
 const picture =
   (bits: 8 | 16) =>
@@ -110,6 +118,7 @@ export function labels(dtype: 'uint32' | 'uint64'): Uint8Array {
     : new Uint8Array(Uint32Array.from({ length: count }, () => Number(value())).buffer);
 }
 
+/** The volume that most tests write. */
 export const raw16: Written = {
   dtype: 'uint16',
   encoding: 'raw',
@@ -117,6 +126,7 @@ export const raw16: Written = {
   encode: plain,
 };
 
+/** A volume of each encoding without loss, by name. */
 export const VOLUMES: [string, Written][] = [
   ...(['uint8', 'int16', 'uint32', 'uint64', 'float32'] as const).map((dtype): [string, Written] => [
     `raw ${dtype}`,
@@ -199,6 +209,7 @@ function shardBytes(minishards: Map<number, { id: bigint; bytes: Uint8Array }[]>
   return Buffer.concat([new Uint8Array(index.buffer), ...body]);
 }
 
+/** A sharding that spreads the chunks over several shards and minishards. */
 export const SPEC: ShardingSpec = {
   preshiftBits: 1,
   minishardBits: 2,

@@ -45,6 +45,13 @@ describe('unique ids', () => {
     expect(ids).toEqual(new Set([1n, 2n, 0n, 2n ** 40n]));
   });
 
+  it('are told apart where only their high halves differ', () => {
+    const voxels = BigUint64Array.from({ length: 20_000 }, (_, i) => (BigInt(i) << 32n) | 1n);
+    const ids = new Set<bigint>();
+    uniqueIds(new Uint8Array(voxels.buffer), 'uint64', ids);
+    expect(ids.size).toBe(20_000);
+  });
+
   it('of float32 are UNSUPPORTED', () => {
     expect(() => uniqueIds(new Uint8Array(4), 'float32', new Set())).toThrow(
       expect.objectContaining({ code: 'UNSUPPORTED' }),

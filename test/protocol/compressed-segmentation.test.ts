@@ -115,6 +115,16 @@ describe('compressed segmentation', () => {
     expect(words.length).toBe(1 + 2 * 8 + 8 * 16 + 4);
   });
 
+  it('writes each id of a block once, also where there are many', () => {
+    const ids = Array.from({ length: 512 }, (_, i) => BigInt((i * 7) % 40) << 33n);
+    expect(encode(bytesOf(ids, 'uint64'), [8, 8, 8], 'uint64').length).toBe(4 * (1 + 2 + 128 + 2 * 40));
+  });
+
+  it('does not take a table for an equal one because their hashes are equal', () => {
+    const raw = bytesOf([...Array<bigint>(8).fill(128n), ...Array<bigint>(8).fill(2n ** 32n)], 'uint64');
+    expect(decode(encode(raw, [16, 1, 1], 'uint64'), [16, 1, 1], 'uint64')).toEqual(raw);
+  });
+
   it('takes and gives bytes at any alignment', () => {
     const raw = bytesOf([1n, 2n, 2n, 1n << 40n], 'uint64');
     const shifted = new Uint8Array(raw.length + 1);
@@ -164,6 +174,7 @@ describe('corrupt compressed segmentation', () => {
     ['a table behind the end', (w) => w.fill(0x00ff_ffff, 1, 2), /table of block 0/],
     ['half a table entry at the end', (w) => w.fill(w.length - 2, 1, 2), /table of block 0/],
     ['values behind the end', (w) => w.fill(0xffff_fff0, 2, 3), /values of block 0/],
+    ['values across the end', (w) => w.fill(w.length - 9, 2, 3), /values of block 0/],
     ['an index behind the table', (w) => w.fill((4 << 24) | (w.length - 3), 1, 2), /index of block 0/],
   ])('with %s is a BAD_REQUEST', (_what, change, message) => {
     expect(() => decode(bad(change), size, 'uint64')).toThrow(message);

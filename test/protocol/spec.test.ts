@@ -206,6 +206,26 @@ describe('the numbers in the text of SPEC.md', () => {
   });
 });
 
+describe('bfly.cddl', () => {
+  const cddl = read('protocol/bfly.cddl');
+
+  it('[F19] has a rule for each frame of the table, and its reply', () => {
+    const [rows = []] = tables('| hex | name | way | fields after `type, id` |');
+    const types = rows.flatMap(([hex = '']) => hex.split(' / '));
+    expect(types.filter((type) => !cddl.includes(`= [0x${type}, `))).toEqual([]);
+  });
+
+  it('[D1] [D25] [S2] [H1] has a key for each option that the table of frames names', () => {
+    const [rows = []] = tables('| hex | name | way | fields after `type, id` |');
+    const keys = rows.flatMap(([, , , fields = '']) =>
+      [...fields.matchAll(/\{([a-zA-Z, ?]+)\}/g)].flatMap(([, list = '']) => list.split(', ')),
+    );
+    expect(keys.length).toBeGreaterThan(40);
+    const missing = keys.map((key) => key.replace('?', '')).filter((key) => !new RegExp(`[ "]${key}"?: `).test(cddl));
+    expect(missing).toEqual([]);
+  });
+});
+
 describe('the session in SPEC.md', () => {
   const block = spec.split('```frames\n')[1]?.split('```')[0] ?? '';
   const frames = block.split('\n\n').map((text) => {

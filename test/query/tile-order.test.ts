@@ -81,7 +81,7 @@ describe('near order', () => {
         expect(left.size).toBe(0);
         expect(order.next([0, 0, 0])).toBe(false);
       }),
-      { seed: testSeed('near order'), numRuns: testRuns(120) },
+      { seed: testSeed('near order'), numRuns: testRuns(60) },
     );
   });
 

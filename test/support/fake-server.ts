@@ -403,6 +403,9 @@ export class FakeConnection {
       case 'INFO':
         this.#info(message);
         break;
+      case 'LIST':
+        this.send({ kind: 'LIST_OK', id: message.id, entries: [] });
+        break;
       case 'AUTH':
         this.send({ kind: 'AUTH_OK', id: message.id, exp: null, user: { id: 'u2', name: 'Renewed' } });
         break;

@@ -1,0 +1,45 @@
+/** Servers under test, each in a process of its own that tells its port. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+/** A server process. */
+export interface ServerProcess {
+  readonly port: number;
+  /** Asks the server something over the process channel. */
+  ask(question: string): Promise<unknown>;
+  stop(): Promise<void>;
+}
+
+/** Starts a compiled script of bench/ with arguments. */
+export async function startServerProcess(script: string, args: readonly string[]): Promise<ServerProcess> {
+  const child = fork(fileURLToPath(new URL(`../${script}`, import.meta.url)), args, { stdio: 'inherit' });
+  const port = Number(await nextMessage(child));
+  return {
+    port,
+    ask: (question) => {
+      const answer = nextMessage(child);
+      child.send(question);
+      return answer;
+    },
+    stop: () =>
+      new Promise((resolve) => {
+        child.once('exit', () => resolve());
+        child.kill('SIGTERM');
+      }),
+  };
+}
+
+function nextMessage(child: ChildProcess): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    child.once('message', resolve);
+    child.once('exit', (code) => reject(new Error(`the server process ended with ${code}`)));
+  });
+}
+
+/** In a server process: tells the port, and ends on SIGTERM. */
+export function reportPort(port: number, stop: () => Promise<void>): void {
+  process.send?.(port);
+  process.once('SIGTERM', () => {
+    stop().then(() => process.exit(0));
+  });
+}

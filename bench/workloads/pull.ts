@@ -1,0 +1,92 @@
+/** Pulls of raw tiles over eight connections, beside a bare server that pushes messages of the same size. */
+import { encodeClient } from '../../protocol/encode.ts';
+import { FrameType } from '../../protocol/messages.ts';
+import { TILE_TYPE } from '../../protocol/tile-frame.ts';
+import type { Vec3 } from '../../protocol/volume.ts';
+import { RawSocket } from '../support/raw-socket.ts';
+
+const CONNECTIONS = 8;
+const WINDOW = 4 * 1024 * 1024;
+
+/** What a client saw in its measured time. */
+export interface Rate {
+  readonly perSecond: number;
+}
+
+/** Pulls a whole volume over and over. @returns bytes of TILE messages a second. */
+export async function measurePulls(port: number, path: string, shape: Vec3, seconds: number): Promise<Rate> {
+  let bytes = 0;
+  const hello = encodeClient({
+    kind: 'HELLO',
+    id: 1,
+    v: [1],
+    client: 'bench',
+    feat: ['pull'],
+    win: WINDOW,
+    frame: WINDOW,
+  }).slice();
+  const open = async (): Promise<RawSocket> => {
+    let id = 1;
+    let received = 0;
+    let streamReceived = 0;
+    let granted = 0;
+    const pull = (socket: RawSocket): void => {
+      id++;
+      streamReceived = 0;
+      socket.send(
+        encodeClient({
+          kind: 'PULL',
+          id,
+          path,
+          mip: 0,
+          box: [0, 0, 0, ...shape],
+          order: 'scan',
+          win: WINDOW,
+        }),
+      );
+    };
+    const socket = await RawSocket.open(port, '/v1', 'bfly.v1', (head, length, self) => {
+      if (head[0] === 0x9e && head[1] === TILE_TYPE) {
+        bytes += length;
+        received += length;
+        streamReceived += length;
+        if (received - granted < WINDOW / 2) return;
+        granted = received;
+        self.send(
+          encodeClient({ kind: 'CREDIT', id: 0, grants: [[0, received + WINDOW], [id, streamReceived + WINDOW]] }),
+        );
+        return;
+      }
+      const type = (head[1] as number) < 0x80 ? head[1] : head[2];
+      if (type === FrameType.END || type === FrameType.HELLO + FrameType.REPLY) pull(self);
+      if (type === FrameType.ERROR) throw new Error(`the server answered ${Buffer.from(head).toString('latin1')}`);
+    });
+    socket.send(hello);
+    return socket;
+  };
+  return overTime(open, () => bytes, seconds);
+}
+
+/** Takes what a bare server pushes. @returns bytes a second. */
+export async function measurePush(port: number, seconds: number): Promise<Rate> {
+  let bytes = 0;
+  const open = (): Promise<RawSocket> =>
+    RawSocket.open(port, '/', 'x', (_head, length) => {
+      bytes += length;
+    });
+  return overTime(open, () => bytes, seconds);
+}
+
+async function overTime(open: () => Promise<RawSocket>, count: () => number, seconds: number): Promise<Rate> {
+  const sockets = await Promise.all(Array.from({ length: CONNECTIONS }, open));
+  await sleep(400);
+  const from = count();
+  const start = performance.now();
+  await sleep(seconds * 1_000);
+  const perSecond = (count() - from) / ((performance.now() - start) / 1_000);
+  for (const socket of sockets) socket.close();
+  await sleep(50);
+  return { perSecond };
+}
+
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

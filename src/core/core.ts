@@ -14,6 +14,7 @@ import {
 } from '../../protocol/volume.ts';
 import type { Database } from '../database/database.ts';
 import { servableEncodings } from '../image/codecs/registry.ts';
+import { readFormat, readView } from '../image/render-format.ts';
 import type { TileMaker, UniquePart } from '../image/tile-maker.ts';
 import { boxVolume, intersect, translate } from '../query/box.ts';
 import { sampleBox } from '../query/copy-box.ts';
@@ -24,6 +25,7 @@ import {
   type InfoQuery,
   type LevelSample,
   levelOf,
+  MAX_ANSWER_BYTES,
   MAX_ANSWER_VOXELS,
   makeDataQuery,
   makeTileQuery,
@@ -245,9 +247,11 @@ export class Core {
   async findTiles(query: DataQuery): Promise<Voxels> {
     checkDataQuery(query);
     const channel = await this.updateQuery(query);
+    const [nx, ny, nz] = query.size;
+    if (nx * ny * nz * BYTES_PER_VOXEL[channel.dtype] > MAX_ANSWER_BYTES)
+      throw new BflyError('TOO_LARGE', `The box holds more than ${MAX_ANSWER_BYTES} bytes.`);
     const sample = sampleLevel(channel, query.resolution);
     const [x, y, z] = legacyOrigin(channel, sample, query.origin);
-    const [nx, ny, nz] = query.size;
     return this.#readSampled(channel, sample, [x, y, z, x + nx, y + ny, z + nz]);
   }
 
@@ -272,8 +276,14 @@ export class Core {
     return { raw, shape: [box[3] - box[0], box[4] - box[1], box[5] - box[2]], dtype: channel.dtype };
   }
 
-  /** The pixels of a query in its format and view. */
+  /**
+   * The pixels of a query in its format and view.
+   *
+   * @throws BflyError as `findTiles`; BAD_REQUEST for an unknown format or view, before anything is read.
+   */
   async getData(query: DataQuery): Promise<{ readonly bytes: Uint8Array; readonly mime: string }> {
+    readFormat(query.format);
+    readView(query.view);
     const channel = await this.updateQuery(query);
     const { raw, shape, dtype } = await this.findTiles(query);
     return this.#maker.render({ raw, shape, dtype, type: channel.type, format: query.format, view: query.view });
@@ -305,17 +315,12 @@ export class Core {
     if (inside === undefined) return new BigUint64Array();
     if (boxVolume(inside) > maxVoxels) throw new BflyError('TOO_LARGE', `the box holds more than ${maxVoxels} voxels`);
     let ids = new BigUint64Array();
-    let parts: Promise<UniquePart>[] = [];
-    const collect = async (): Promise<void> => {
+    for (const some of groupsOf(tilesIn(tilesOf(level, inside)), UNIQUE_TILES_AT_ONCE)) {
+      // Before the tiles are asked for: what is asked for is awaited, or its failure would be nobody's.
       signal?.throwIfAborted();
-      ids = union(ids, await this.#maker.unique(await Promise.all(parts), channel.dtype));
-      parts = [];
-    };
-    for (const tile of tilesIn(tilesOf(level, inside))) {
-      parts.push(this.#uniquePart(channel, query.mip, level, tile, inside));
-      if (parts.length === UNIQUE_TILES_AT_ONCE) await collect();
+      const parts = await Promise.all(some.map((tile) => this.#uniquePart(channel, query.mip, level, tile, inside)));
+      ids = union(ids, await this.#maker.unique(parts, channel.dtype));
     }
-    if (parts.length > 0) await collect();
     return ids;
   }
 
@@ -345,6 +350,17 @@ export class Core {
   openCutout(channel: Channel, mip: number, box: Box, maxPartBytes: number): Cutout {
     return new Cutout(this.tiles, channel, mip, box, maxPartBytes);
   }
+}
+
+function* groupsOf<T>(items: Iterable<T>, size: number): Generator<T[]> {
+  let group: T[] = [];
+  for (const item of items) {
+    group.push(item);
+    if (group.length < size) continue;
+    yield group;
+    group = [];
+  }
+  if (group.length > 0) yield group;
 }
 
 const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

@@ -4,16 +4,17 @@
  * Files in the folder: `butterfly.mdb`, and `butterfly.mdb-lock`, which LMDB makes anew where it is missing. Other files are left alone.
  * The main database holds, besides the names of the sub-databases:
  * - `bfly`, the header: `{"magic":"bfly","format":1}`;
- * - `owner`, the process that writes, see `Owner`; absent after a clean close.
+ * - `owner`, the process that writes or was the last to, see `Owner`.
  */
 import { mkdir, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Database as LmdbStore, open, type RootDatabase } from 'lmdb';
 import { BflyError } from '../../protocol/errors.ts';
 import type { Logger } from '../utility/log.ts';
 import { reasonOf } from './lmdb-failure.ts';
 import { type FileState, inspectFile, padFile } from './lmdb-file.ts';
-import { isOwnerAlive, type Owner, ownerNow, parseJson, parseOwner } from './lmdb-owner.ts';
+import { isOwning, isRunning, type Owner, ownerNow, parseJson, parseOwner } from './lmdb-owner.ts';
 
 /** Name of the database file in its folder. */
 export const DATABASE_FILE = 'butterfly.mdb';
@@ -26,6 +27,8 @@ const HEADER_KEY = Buffer.from(HEADER);
 const OWNER_KEY = Buffer.from(OWNER);
 /** More than the one small transaction that gives up ownership can take. */
 const CLOSING_PAGES = 64;
+/** More than closing takes after ownership has been given up. */
+const SETTLING_MS = 50;
 
 /** How to open an environment. */
 export interface LmdbOptions {
@@ -96,7 +99,7 @@ export function ownedBy(pid: number): BflyError {
 
 async function openToRead(dir: string, options: LmdbOptions): Promise<LmdbEnvironment> {
   const file = join(dir, DATABASE_FILE);
-  const state = inspectFile(file);
+  const state = await inspectSettled(file);
   if (!isOurs(state)) throw nothingToRead();
   const root = openRoot(file, options);
   try {
@@ -111,15 +114,15 @@ async function openToRead(dir: string, options: LmdbOptions): Promise<LmdbEnviro
 
 async function openToWrite(dir: string, options: LmdbOptions): Promise<LmdbEnvironment> {
   const file = join(dir, DATABASE_FILE);
-  const state = inspectFile(file);
+  const state = await inspectSettled(file);
   const known = isOurs(state) ? parseOwner(state.entries.get(OWNER)) : undefined;
   // Before LMDB is opened where that is plain to see; `claim` decides.
-  if (known !== undefined && isOwnerAlive(known, () => new Set())) throw ownedBy(known.pid);
+  if (known !== undefined && isOwning(known, noReaders)) throw ownedBy(known.pid);
   const owner = ownerNow();
   const root = openRoot(file, options);
   try {
     const previous = claim(root, owner);
-    if (previous !== undefined) options.log?.warn({ pid: previous.pid }, 'took over a database that was not closed');
+    if (previous?.closed === null) options.log?.warn({ pid: previous.pid }, 'took over a database that was not closed');
     if (state.short) padFile(file, 0);
     return openStores(root, () => release(root, file, owner));
   } catch (error) {
@@ -128,13 +131,29 @@ async function openToWrite(dir: string, options: LmdbOptions): Promise<LmdbEnvir
   }
 }
 
+/**
+ * Looks at a file, and once more a little later where its last owner has given it up and still runs: it may be closing it now, and who
+ * opens LMDB's lock file in the microseconds in which its last user closes it cannot use it.
+ */
+async function inspectSettled(file: string): Promise<FileState> {
+  const state = inspectFile(file);
+  const owner = parseOwner(state.entries.get(OWNER));
+  if (owner === undefined || owner.closed === null || owner.pid === process.pid || !isRunning(owner, noReaders))
+    return state;
+  await delay(SETTLING_MS);
+  return inspectFile(file);
+}
+
+const noReaders = (): ReadonlySet<number> => new Set();
+
 /** Whether a file is a database of Butterfly's, as against none yet. Refuses what cannot be used. */
 function isOurs({ kind, short, entries }: FileState): boolean {
   if (kind === 'absent') return false;
   if (kind === 'foreign') throw notOurs();
   if (kind === 'damaged') throw cutShort();
   if (!hasHeader(entries.get(HEADER), entries.size === 0)) return false;
-  if (short && parseOwner(entries.get(OWNER)) === undefined) throw cutShort();
+  const owner = parseOwner(entries.get(OWNER));
+  if (short && (owner === undefined || owner.closed === 'whole')) throw cutShort();
   return true;
 }
 
@@ -163,7 +182,7 @@ function claim(root: RootDatabase<string, Uint8Array>, owner: Owner): Owner | un
   return root.transactionSync(() => {
     const isNew = !hasHeader(root.get(HEADER_KEY), isEmpty(root));
     const previous = parseOwner(root.get(OWNER_KEY));
-    if (previous !== undefined && isOwnerAlive(previous, () => readerPids(root))) throw ownedBy(previous.pid);
+    if (previous !== undefined && isOwning(previous, () => readerPids(root))) throw ownedBy(previous.pid);
     if (isNew) root.putSync(HEADER_KEY, JSON.stringify({ magic: MAGIC, format: FORMAT_VERSION }));
     root.putSync(OWNER_KEY, JSON.stringify(owner));
     return previous;
@@ -177,22 +196,21 @@ function isEmpty(root: RootDatabase<string, Uint8Array>): boolean {
 
 function isOwned(root: RootDatabase<string, Uint8Array>): boolean {
   const owner = parseOwner(root.get(OWNER_KEY));
-  return owner !== undefined && isOwnerAlive(owner, () => readerPids(root));
+  return owner !== undefined && isOwning(owner, () => readerPids(root));
 }
 
 /** Gives up ownership. */
 function release(root: RootDatabase<string, Uint8Array>, file: string, owner: Owner): void {
-  let padded = true;
+  let closed: Owner['closed'] = 'whole';
   try {
     padFile(file, CLOSING_PAGES);
   } catch {
-    padded = false;
+    // No room: the note tells the next owner that the file may rightly be short.
+    closed = 'short';
   }
   root.transactionSync(() => {
-    if (parseOwner(root.get(OWNER_KEY))?.token !== owner.token) return;
-    if (padded) root.removeSync(OWNER_KEY);
-    // No room: the note tells the next owner that the file may rightly be short.
-    else root.putSync(OWNER_KEY, JSON.stringify({ ...owner, closed: true }));
+    if (parseOwner(root.get(OWNER_KEY))?.token === owner.token)
+      root.putSync(OWNER_KEY, JSON.stringify({ ...owner, closed }));
   });
 }
 

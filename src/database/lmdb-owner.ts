@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
 
-/** The process that writes an environment; kept as JSON under `owner`, removed by a clean close. */
+/** The process that writes an environment, or was the last to; kept as JSON under `owner`. */
 export interface Owner {
   readonly pid: number;
   /** When the process started, in the system's own clock ticks since boot; null where the system does not tell. */
@@ -13,8 +13,8 @@ export interface Owner {
   readonly namespace: string | null;
   /** Tells two openings by one process apart. */
   readonly token: string;
-  /** It has closed, on a disk too full to pad the file. */
-  readonly closed: boolean;
+  /** How it closed: `short` where the disk was too full to pad the file, see `padFile`; null: not yet. */
+  readonly closed: 'whole' | 'short' | null;
 }
 
 /** This process as an owner. */
@@ -25,7 +25,7 @@ export function ownerNow(): Owner {
     boot: bootId(),
     namespace: pidNamespace(),
     token: randomUUID(),
-    closed: false,
+    closed: null,
   };
 }
 
@@ -42,7 +42,7 @@ export function parseOwner(text: string | undefined): Owner | undefined {
     boot: textOrNull(boot),
     namespace: textOrNull(namespace),
     token,
-    closed: closed === true,
+    closed: closed === 'whole' || closed === 'short' ? closed : null,
   };
 }
 
@@ -56,14 +56,18 @@ export function parseJson(text: string | undefined): unknown {
   }
 }
 
+/** Whether an owner still writes: it has not closed and its process runs. */
+export function isOwning(owner: Owner, readerPids: () => ReadonlySet<number>): boolean {
+  return owner.closed === null && isRunning(owner, readerPids);
+}
+
 /**
- * Whether an owner still runs: the pid must live, and have the start time that was noted, since pids are reused.
+ * Whether an owner's process still runs: the pid must live, and have the start time that was noted, since pids are reused.
  *
  * @param readerPids pids that hold the environment open now, as the kernel's locks on LMDB's lock file tell. They decide where the
  *   pid counts in another namespace (another container on this machine) and so cannot be looked up
  */
-export function isOwnerAlive(owner: Owner, readerPids: () => ReadonlySet<number>): boolean {
-  if (owner.closed) return false;
+export function isRunning(owner: Owner, readerPids: () => ReadonlySet<number>): boolean {
   const boot = bootId();
   if (boot !== null && owner.boot !== null && boot !== owner.boot) return false;
   if (owner.namespace !== pidNamespace()) return readerPids().has(owner.pid);

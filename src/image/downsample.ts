@@ -31,22 +31,31 @@ export function coarserMip(mip: MipInfo): { readonly mip: MipInfo; readonly fact
     ? [factor(shape[0], voxel[0]), factor(shape[1], voxel[1]), factor(shape[2], voxel[2])]
     : [1, 1, 1];
   const [fx, fy, fz] = factors;
+  const first: Vec3 = [Math.floor(offset[0] / fx), Math.floor(offset[1] / fy), Math.floor(offset[2] / fz)];
+  // From the end, not from the shape: with an odd offset a level may need one voxel more to cover the one below.
+  const size = (axis: 0 | 1 | 2, f: number): number => Math.ceil((offset[axis] + shape[axis]) / f) - first[axis];
   return {
     factors,
     mip: {
-      shape: [Math.ceil(shape[0] / fx), Math.ceil(shape[1] / fy), Math.ceil(shape[2] / fz)],
+      shape: [size(0, fx), size(1, fy), size(2, fz)],
       chunk,
       voxel: [voxel[0] * fx, voxel[1] * fy, voxel[2] * fz],
-      offset: [Math.floor(offset[0] / fx), Math.floor(offset[1] / fy), Math.floor(offset[2] / fz)],
+      offset: first,
     },
   };
 }
 
+/** 2³² voxels along an axis become one. */
+const MAX_LEVELS = 32;
+
 /** The levels above one, without itself, finest first, up to the first that fits one chunk. */
 export function pyramid(base: MipInfo): MipInfo[] {
   const levels: MipInfo[] = [];
-  for (let { mip, factors } = coarserMip(base); factors.some((f) => f > 1); { mip, factors } = coarserMip(mip))
+  for (let { mip, factors } = coarserMip(base); factors.some((f) => f > 1); { mip, factors } = coarserMip(mip)) {
     levels.push(mip);
+    // Two voxels on both sides of 0 never become one.
+    if (levels.length === MAX_LEVELS) break;
+  }
   return levels;
 }
 

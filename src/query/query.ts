@@ -47,6 +47,8 @@ export interface TileQuery {
 
 /** The most voxels one answer may hold: a request for more is refused before anything is allocated. */
 export const MAX_ANSWER_VOXELS = 2 ** 30;
+/** The most bytes one answer may hold: 64-bit voxels would go beyond what a buffer can have long before they are too many. */
+export const MAX_ANSWER_BYTES = 2 ** 31;
 /** Boxes begin within this distance of 0: sums with a size are exact then. */
 const MAX_POSITION = 2 ** 52;
 

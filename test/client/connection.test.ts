@@ -414,6 +414,7 @@ describe('a lost connection', () => {
     await clock.advance(1);
     expect(session.state).toBe('offline');
     expect(server.connections[0]?.closedByClient?.code).toBe(4308);
+    expect(server.connections[0]?.isTerminated).toBe(true);
     await clock.advance(2_000);
     expect(session.state).toBe('live');
   });

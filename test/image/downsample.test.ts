@@ -236,6 +236,28 @@ describe('the level above', () => {
     expect(pyramid(whole)).toEqual([]);
   });
 
+  it('covers every voxel of the level below, whatever the offset, and ends', () => {
+    const side = fc.integer({ min: 1, max: 300 });
+    const at = fc.integer({ min: -50, max: 50 });
+    fc.assert(
+      fc.property(fc.tuple(side, side, side), fc.tuple(at, at, at), (shape, offset) => {
+        const base = mip(shape, [4, 4, 4], offset, [8, 8, 8]);
+        const levels = pyramid(base);
+        expect(levels.length).toBeLessThanOrEqual(32);
+        for (const [n, level] of levels.entries()) {
+          const finer = levels[n - 1] ?? base;
+          const { factors } = coarserMip(finer);
+          for (const axis of [0, 1, 2] as const) {
+            expect(level.offset[axis] * factors[axis]).toBeLessThanOrEqual(finer.offset[axis]);
+            expect((level.offset[axis] + level.shape[axis]) * factors[axis]).toBeGreaterThanOrEqual(
+              finer.offset[axis] + finer.shape[axis],
+            );
+          }
+        }
+      }),
+    );
+  });
+
   it('comes to one chunk in the end, each time by factors that the rounded ratio of the shapes tells', () => {
     const axis = fc.integer({ min: 1, max: 5_000 });
     const size = fc.integer({ min: 1, max: 100 });

@@ -104,7 +104,7 @@ describe('[F4] depth and nodes', () => {
     expect(guard(arrays(limits.maxDepth + 1, 'c0'), limits).ok).toBe(false);
     expect(guard(arrays(limits.maxDepth, '90'), limits).ok).toBe(false);
     expect(guard(arrays(limits.maxDepth, '80'), limits).ok).toBe(false);
-    expect(guard(fromHex('81a161'.repeat(limits.maxDepth + 1) + 'c0'), limits).ok).toBe(false);
+    expect(guard(fromHex(`${'81a161'.repeat(limits.maxDepth + 1)}c0`), limits).ok).toBe(false);
   });
 
   it('comes back from a depth to go down again', () => {

@@ -260,6 +260,10 @@ class FakeSocket implements WebSocketLike {
     });
   }
 
+  terminate(): void {
+    this.#peer().isTerminated = true;
+  }
+
   addEventListener(type: 'open' | 'message' | 'close' | 'error', listener: (event: SocketEvent) => void): void {
     this.#listeners.set(type, [...(this.#listeners.get(type) ?? []), listener]);
   }
@@ -301,6 +305,8 @@ export class FakeConnection {
   #win = WELCOME.win;
   closedByClient: { code: number; reason: string } | undefined;
   isOver = false;
+  /** Whether the client cut the connection without waiting for an answer to its close. */
+  isTerminated = false;
   /** Frames that are still sent; for a connection that breaks in the middle. */
   framesLeft = Number.POSITIVE_INFINITY;
 

@@ -81,10 +81,19 @@ export function writeReport(root: string, name: string, rows: readonly Row[]): v
 export function formatRows(rows: readonly Row[]): string {
   const lines = rows.map((row) => {
     const verdict = row.bar === undefined ? 'reported' : isMet(row) ? 'met' : 'MISSED';
-    return [row.name, `${row.ours} ${row.unit}`, `${row.rival} ${row.unit}`, `${row.ratio}`, `${row.bar ?? ''}`, verdict];
+    return [
+      row.name,
+      `${row.ours} ${row.unit}`,
+      `${row.rival} ${row.unit}`,
+      `${row.ratio}`,
+      `${row.bar ?? ''}`,
+      verdict,
+    ];
   });
   const all = [['work', 'ours', 'rival', 'ratio', 'bar', ''], ...lines];
-  const widths = (all[0] as string[]).map((_, column) => Math.max(...all.map((line) => (line[column] as string).length)));
+  const widths = (all[0] as string[]).map((_, column) =>
+    Math.max(...all.map((line) => (line[column] as string).length)),
+  );
   return all.map((line) => line.map((cell, column) => cell.padEnd(widths[column] as number)).join('  ')).join('\n');
 }
 

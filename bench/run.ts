@@ -93,7 +93,10 @@ async function fight(duel: Duel): Promise<Row> {
   return makeRow(duel.name, duel.unit, ours, rival, duel.bar);
 }
 
-async function withServer(start: () => Promise<ServerProcess>, measure: (port: number) => Promise<number>): Promise<number> {
+async function withServer(
+  start: () => Promise<ServerProcess>,
+  measure: (port: number) => Promise<number>,
+): Promise<number> {
   const server = await start();
   try {
     return await measure(server.port);

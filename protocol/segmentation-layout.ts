@@ -66,6 +66,6 @@ export function layoutOf(size: Vec3, dtype: SegmentationDType, block: Vec3): Lay
 }
 /** Whole 32-bit words of some bytes; a copy only where they are not aligned. */
 export function wordsOf(bytes: Uint8Array): Uint32Array {
-  const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+  const aligned = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
   return new Uint32Array(aligned.buffer, aligned.byteOffset, bytes.length >>> 2);
 }

@@ -160,8 +160,7 @@ export function pathSegmentFault(segment: string): string | undefined {
   if (FORBIDDEN_IN_SEGMENT.test(segment)) return 'a control character or one of / \\ :';
   if (/^[ .]|[ .]$/.test(segment)) return 'a space or dot at the end of a segment';
   if (segment.normalize('NFC') !== segment) return 'text that is not in Unicode form NFC';
-  if (isLongerThan(segment, PATH_SEGMENT_MAX_BYTES))
-    return `a segment of more than ${PATH_SEGMENT_MAX_BYTES} bytes`;
+  if (isLongerThan(segment, PATH_SEGMENT_MAX_BYTES)) return `a segment of more than ${PATH_SEGMENT_MAX_BYTES} bytes`;
   return undefined;
 }
 

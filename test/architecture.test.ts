@@ -55,7 +55,9 @@ function sources(folder: string): string[] {
 const FILES = [...sources('protocol'), ...sources('src')];
 const IMPORTS: Import[] = FILES.flatMap((from) => {
   const text = readFileSync(path.join(ROOT, from), 'utf8');
-  const found = text.matchAll(/(?:^|\n)\s*(?:import|export)[^'";]*?from '([^']+)'|import\('([^']+)'\)|(?:^|\n)import '([^']+)'/g);
+  const found = text.matchAll(
+    /(?:^|\n)\s*(?:import|export)[^'";]*?from '([^']+)'|import\('([^']+)'\)|(?:^|\n)import '([^']+)'/g,
+  );
   return [...found].map((match) => {
     const to = match[1] ?? match[2] ?? match[3] ?? '';
     return { from, to: to.startsWith('.') ? path.posix.join(path.posix.dirname(from), to) : to };

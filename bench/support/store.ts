@@ -1,6 +1,6 @@
 /** A store of random tiles for benchmarks, written straight into LMDB. */
 import { randomBytes } from 'node:crypto';
-import { volumeOf, type MipInfo, type Vec3 } from '../../protocol/volume.ts';
+import { type MipInfo, type Vec3, volumeOf } from '../../protocol/volume.ts';
 import { saveChannelRecord } from '../../src/core/channel.ts';
 import { openLmdbDatabase } from '../../src/database/lmdb-database.ts';
 import { makeTileFrame } from '../../src/image/tile.ts';
@@ -25,7 +25,14 @@ export async function makeStore(dataDir: string): Promise<void> {
       // Another piece of the noise for each tile: random enough for LZ4 not to find anything.
       const from = n++ % 4096;
       const raw = new Uint8Array(noise.subarray(from, from + volumeOf(chunk)));
-      const frame = await makeTileFrame({ raw, dtype: 'uint8', mip: 0, box: tileBox(mip, x, y, z), seq: 0, encoding: 'raw' });
+      const frame = await makeTileFrame({
+        raw,
+        dtype: 'uint8',
+        mip: 0,
+        box: tileBox(mip, x, y, z),
+        seq: 0,
+        encoding: 'raw',
+      });
       await database.commit({ tiles: [{ key: { channel: number, mip: 0, x, y, z, version: 0 }, frame }] });
     }
     await saveChannelRecord(database, path, {

@@ -1,8 +1,9 @@
 /** Assembling a box of 256³ uint8 from hot tiles, in parts as the socket takes them, beside one memcpy of the same bytes. */
+
+import type { Box } from '../../protocol/volume.ts';
 import { Core } from '../../src/core/core.ts';
 import { openLmdbDatabase } from '../../src/database/lmdb-database.ts';
 import { InlineTileMaker } from '../../src/image/inline-tile-maker.ts';
-import type { Box } from '../../protocol/volume.ts';
 import { SILENT_LOG } from '../../src/utility/log.ts';
 import { CHANNELS } from '../support/store.ts';
 import type { Rate } from './pull.ts';

@@ -53,7 +53,14 @@ export async function measurePulls(port: number, path: string, shape: Vec3, seco
         if (received - granted < WINDOW / 2) return;
         granted = received;
         self.send(
-          encodeClient({ kind: 'CREDIT', id: 0, grants: [[0, received + WINDOW], [id, streamReceived + WINDOW]] }),
+          encodeClient({
+            kind: 'CREDIT',
+            id: 0,
+            grants: [
+              [0, received + WINDOW],
+              [id, streamReceived + WINDOW],
+            ],
+          }),
         );
         return;
       }

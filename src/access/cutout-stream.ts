@@ -1,4 +1,4 @@
-/** One CUTOUT on its way out: parts of the assembled box, each made when it is the next to be sent. Rule [D21]. */
+/** One CUTOUT on its way out: parts of the assembled box, each made when it is the next to be sent. Rules [D25]..[D28]. */
 
 import { encodeServer } from '../../protocol/encode.ts';
 import { BflyError } from '../../protocol/errors.ts';

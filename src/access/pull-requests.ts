@@ -110,7 +110,7 @@ export class PullRequests {
     queue.pump();
   }
 
-  /** Rule [D11]: a pull with the key of an open one ends that one. */
+  /** Rule [D1]: a pull with the key of an open one ends that one. */
   #endReplaced(key: string | undefined): void {
     const older = key === undefined ? undefined : this.#byKey.get(key);
     if (older !== undefined) this.#context.requests.get(older)?.cancel('replaced');
@@ -174,18 +174,29 @@ export class PullRequests {
     const isPlain = format === 'raw' || format === 'npy';
     const most = isPlain ? limits.cutout : limits.cutoutEncoded;
     if (bytes > most)
-      throw new BflyError('TOO_LARGE', `the box holds ${bytes} bytes; a ${format} CUTOUT may have ${most}: pull it instead`);
+      throw new BflyError(
+        'TOO_LARGE',
+        `the box holds ${bytes} bytes; a ${format} CUTOUT may have ${most}: pull it instead`,
+      );
     const { parts, mime } = await this.#parts(message, channel, core);
-    const stream = new CutoutStream(message.id, message.urgency ?? DEFAULT_URGENCY, message.mip, message.box, 0, parts, {
-      connection,
-      queue,
-      scratch: (size) => (connection.copiesOnSend ? home.scratch(size) : new Uint8Array(size)),
-      ended: (id) => {
-        this.#context.requests.delete(id);
-        this.#endCutout();
+    const stream = new CutoutStream(
+      message.id,
+      message.urgency ?? DEFAULT_URGENCY,
+      message.mip,
+      message.box,
+      0,
+      parts,
+      {
+        connection,
+        queue,
+        scratch: (size) => (connection.copiesOnSend ? home.scratch(size) : new Uint8Array(size)),
+        ended: (id) => {
+          this.#context.requests.delete(id);
+          this.#endCutout();
+        },
+        fail: (id, fault) => this.#context.error(id, fault),
       },
-      fail: (id, fault) => this.#context.error(id, fault),
-    });
+    );
     return () => {
       this.#context.requests.set(message.id, stream);
       this.#context.send({

@@ -1,4 +1,4 @@
-/** One PULL on its way out: tiles in order, each read when it is the next to be sent. Rules [D5]..[D19]. */
+/** One PULL on its way out: tiles in order, each read when it is the next to be sent. Rules [D2]..[D8], [D21]..[D23]. */
 
 import { encodeServer } from '../../protocol/encode.ts';
 import { BflyError, ERROR_CODES } from '../../protocol/errors.ts';

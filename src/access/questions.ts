@@ -1,6 +1,7 @@
 /** Requests that have one reply: INFO, LIST, UNIQUE. */
-import { BflyError } from '../../protocol/errors.ts';
+
 import { encodeServer, writeReplyId } from '../../protocol/encode.ts';
+import { BflyError } from '../../protocol/errors.ts';
 import type { ClientMessage, ServerMessage } from '../../protocol/messages.ts';
 import type { ChannelInfo } from '../../protocol/volume.ts';
 import type { OpenRequest, SessionContext } from './session-context.ts';
@@ -133,7 +134,11 @@ function uniquePage(question: Unique, ids: BigUint64Array): ServerMessage {
 }
 
 /** @throws BflyError UNSUPPORTED for the past and for bodies, which this server does not keep. */
-export function checkPresent(question: { readonly at?: number; readonly map?: string; readonly minSeq?: number }): void {
+export function checkPresent(question: {
+  readonly at?: number;
+  readonly map?: string;
+  readonly minSeq?: number;
+}): void {
   if (question.map === 'merged') throw new BflyError('UNSUPPORTED', 'map "merged" is not supported by this server');
   if ((question.at ?? 0) !== 0) throw new BflyError('UNSUPPORTED', 'reading at a seq other than 0 is not supported');
   if ((question.minSeq ?? 0) !== 0) throw new BflyError('UNAVAILABLE', 'the server has not reached that seq');

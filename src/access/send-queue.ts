@@ -1,5 +1,5 @@
 /**
- * What waits to be sent to one client, in which order, under which credit. Rules [D12]..[D17].
+ * What waits to be sent to one client, in which order, under which credit. Rules [D11]..[D18].
  *
  * Nothing is queued as bytes: a stream is asked for its next frame only when the socket, the connection's credit and the
  * stream's own credit have room for it. Replies and errors do not pass here; they are sent when they are made.

@@ -92,7 +92,8 @@ export class Session implements ConnectionEvents {
     this.#pingedAt = undefined;
     if (this.#work === undefined && bytes.length > this.#home.limits.hello)
       return this.close(CLOSE_CODES.ABUSE, `the first frame is larger than ${this.#home.limits.hello} bytes`);
-    if (this.#connection.bufferedBytes() > CUT_OFF_BYTES) return this.#cutOff(CLOSE_CODES.ABUSE, 'answers are not read');
+    if (this.#connection.bufferedBytes() > CUT_OFF_BYTES)
+      return this.#cutOff(CLOSE_CODES.ABUSE, 'answers are not read');
     try {
       this.#take(decodeClient(bytes), bytes.length);
     } catch (error) {
@@ -120,13 +121,14 @@ export class Session implements ConnectionEvents {
 
   // --- what the hub asks for
 
-  /** Heartbeats and the watch over silent and stuck clients. Rules [C5]..[C8]. */
+  /** Heartbeats and the watch over silent and stuck clients. Rule [C6]. */
   sweep(now: number): void {
     if (this.#closed || !this.welcomed) return;
     const { pingMs, pongMs, stuckMs } = this.#home.timings;
     if (this.#connection.bufferedBytes() === 0) this.#lastProgress = now;
     else if (now - this.#lastProgress >= stuckMs) return this.#cutOff(CLOSE_CODES.DEAD, 'nothing leaves the socket');
-    if (this.#pingedAt !== undefined && now - this.#pingedAt >= pongMs) return this.#cutOff(CLOSE_CODES.DEAD, 'nothing heard');
+    if (this.#pingedAt !== undefined && now - this.#pingedAt >= pongMs)
+      return this.#cutOff(CLOSE_CODES.DEAD, 'nothing heard');
     if (this.#pingedAt === undefined && now - this.#lastHeard >= 3 * pingMs) {
       this.#pingedAt = now;
       this.#send({ kind: 'PING', id: ++this.#pingId, t: null });
@@ -163,7 +165,11 @@ export class Session implements ConnectionEvents {
       return this.#welcome(message);
     }
     if (message.kind === 'BULK' ? bytes > this.#home.limits.bulk + 64 : bytes > this.#home.limits.message)
-      throw new BadFrame(0, message.id, new BflyError('TOO_LARGE', `a message may have ${this.#home.limits.message} bytes`));
+      throw new BadFrame(
+        0,
+        message.id,
+        new BflyError('TOO_LARGE', `a message may have ${this.#home.limits.message} bytes`),
+      );
     if (!this.#isWithinRate(message)) return;
     switch (message.kind) {
       case 'PONG':
@@ -197,7 +203,7 @@ export class Session implements ConnectionEvents {
     }
     const burst = isControl ? this.#home.limits.controlPerSecond : this.#home.limits.framesBurst;
     if (++this.#refusals > ABUSE_BURSTS * burst) this.close(CLOSE_CODES.RATE, 'too many frames for too long');
-    else if (!isControl || message.kind === 'PRIO')
+    else if (hasReply(message))
       this.#error(message.id, new BflyError('RATE_LIMITED', 'too many frames; wait a moment', { retryMs }));
     return false;
   }
@@ -243,9 +249,18 @@ export class Session implements ConnectionEvents {
   /** A message that opens a request of its own. */
   #request(message: Extract<ClientMessage, { id: number }>): void {
     if (message.id === 0 || this.#requests.has(message.id))
-      return this.#error(0, new BflyError('BAD_REQUEST', `the id ${message.id} is ${message.id === 0 ? 'kept for the connection' : 'in use'}`));
+      return this.#error(
+        0,
+        new BflyError(
+          'BAD_REQUEST',
+          `the id ${message.id} is ${message.id === 0 ? 'kept for the connection' : 'in use'}`,
+        ),
+      );
     if (this.#requests.size >= this.#home.limits.requests)
-      return this.#error(message.id, new BflyError('LIMIT', `at most ${this.#home.limits.requests} requests may be open`));
+      return this.#error(
+        message.id,
+        new BflyError('LIMIT', `at most ${this.#home.limits.requests} requests may be open`),
+      );
     if (this.#home.leaving)
       return this.#error(message.id, new BflyError('UNAVAILABLE', 'the server is shutting down', { retryMs: 500 }));
     this.#answer(message);
@@ -274,7 +289,8 @@ export class Session implements ConnectionEvents {
 
   #refuse(error: unknown): void {
     if (error instanceof BadFrame && this.#work !== undefined) {
-      if (this.#frames.take(this.#home.now()) === 0) this.#error(error.id, error.fault);
+      const id = this.#requests.has(error.id) ? 0 : error.id;
+      if (this.#frames.take(this.#home.now()) === 0) this.#error(id, error.fault);
       else this.close(CLOSE_CODES.RATE, 'too many frames that are not legal');
     } else if (error instanceof BadFrame || error instanceof MalformedFrame) {
       const code = this.#work === undefined && error instanceof BadFrame ? CLOSE_CODES.NO_HELLO : CLOSE_CODES.MALFORMED;
@@ -292,7 +308,10 @@ export class Session implements ConnectionEvents {
   #sendBytes(bytes: Uint8Array, id: number): void {
     if (this.#closed) return;
     if (bytes.length > MAX_REPLY && id !== 0)
-      return this.#error(id, new BflyError('TOO_LARGE', `the answer is larger than ${MAX_REPLY} bytes; ask for a part`));
+      return this.#error(
+        id,
+        new BflyError('TOO_LARGE', `the answer is larger than ${MAX_REPLY} bytes; ask for a part`),
+      );
     this.#lastSent = this.#home.now();
     this.#connection.send(bytes);
   }
@@ -302,6 +321,10 @@ export class Session implements ConnectionEvents {
     this.#lastSent = this.#home.now();
     this.#connection.send(encodeError(id, fault.code, fault.message, fault.retryMs, fault.details));
   }
+}
+
+function hasReply({ kind }: ClientMessage): boolean {
+  return kind !== 'CREDIT' && kind !== 'CANCEL' && kind !== 'PONG' && kind !== 'PRESENCE' && kind !== 'BULK';
 }
 
 function clamp(value: number, range: { readonly min: number; readonly max: number }): number {

@@ -1,4 +1,4 @@
-/** Who may open a WebSocket: the path, the subprotocol, the Origin, the counts. Rules [H1], [L14]. */
+/** Who may open a WebSocket: the path, the subprotocol, the Origin, the counts. Rules [F1], [H8], [L1]. */
 import type { SessionHub } from './session-hub.ts';
 import type { HttpResponse, UpgradeRequest, UpgradeVerdict } from './transport.ts';
 

@@ -1,7 +1,7 @@
 /** The files that `bfly pull` writes, by their endings. */
 import path from 'node:path';
 import { BflyError } from '../../protocol/errors.ts';
-import { BYTES_PER_VOXEL, type DType, type Vec3, viewVoxels, volumeOf } from '../../protocol/volume.ts';
+import { BYTES_PER_VOXEL, type DType, type Vec3, volumeOf } from '../../protocol/volume.ts';
 import { npyHeader } from '../utility/npy.ts';
 import { tiffChunks, tiffFault } from '../utility/tiff.ts';
 
@@ -48,21 +48,15 @@ const png: VolumeFormat = {
     return new BflyError('TOO_LARGE', 'that is too large for one PNG; write .npy or .tif, or a smaller --box');
   },
   async *chunks({ dtype, shape }, planes) {
-    // Loaded only here: it is large, and every command would wait for it.
-    const { default: sharp } = await import('sharp');
-    const [width, height, depth] = shape;
+    // Loaded only here: sharp is large, and every command would wait for it.
+    const { pngCodec } = await import('../image/codecs/picture.ts');
     const image = new Uint8Array(volumeOf(shape) * BYTES_PER_VOXEL[dtype]);
     let at = 0;
     for await (const slab of planes) {
       image.set(slab, at);
       at += slab.length;
     }
-    const isDeep = dtype === 'uint16';
-    const options = { raw: { width, height: height * depth, channels: 1 as const }, limitInputPixels: false as const };
-    const view = viewVoxels(isDeep ? 'uint16' : 'uint8', image);
-    // viewVoxels gives exactly these two for these names.
-    const grey = sharp(view as Uint8Array | Uint16Array, options).toColourspace(isDeep ? 'grey16' : 'b-w');
-    yield await grey.png().toBuffer();
+    yield await pngCodec.encode(image, shape, dtype);
   },
 };
 

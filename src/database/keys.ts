@@ -1,7 +1,7 @@
 /**
  * Binary keys of the store. Every integer is big-endian, so that LMDB's order of bytes is the order of numbers.
  *
- * Sub-database `tiles`: one stored tile. Value: its whole TILE frame, LZ4 where that is smaller.
+ * Sub-database `tiles`: one stored tile. Value: its whole TILE frame, in lmdb's LZ4 from 1000 bytes up.
  *
  * | offset | size | meaning                                                                                    |
  * |--------|------|--------------------------------------------------------------------------------------------|

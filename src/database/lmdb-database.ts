@@ -189,7 +189,7 @@ class LmdbDatabase implements Database {
   /** A view of what LMDB has read. */
   #lend(bytes: Buffer & { readonly isGlobal?: boolean }): Uint8Array {
     const { length } = bytes;
-    // Not copied by LMDB but its own pages, which are read-only memory: tiles above 16 MiB.
+    // lmdb may hand out its own pages, which are read-only memory, for values above 16 MiB that it keeps uncompressed.
     if (bytes.isGlobal !== true) return new Uint8Array(bytes);
     const lent = this.#lent;
     if (lent.buffer === bytes.buffer && lent.length === length && lent.byteOffset === bytes.byteOffset) return lent;

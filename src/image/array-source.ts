@@ -10,7 +10,7 @@ import {
   type VolumeType,
   volumeOf,
 } from '../../protocol/volume.ts';
-import { placeBox } from './place-box.ts';
+import { copyBox } from '../query/copy-box.ts';
 import type { Source, SourceInfo } from './source.ts';
 import { guessVolumeType, levelOf } from './voxel-type.ts';
 
@@ -69,7 +69,7 @@ export async function openArraySource(volume: ArrayVolume): Promise<Source> {
     async read(mip: number, box: Box): Promise<Uint8Array> {
       const whole = mipBox(levelOf(info, mip));
       const out = new Uint8Array(volumeOf(boxShape(box)) * bytesPerVoxel);
-      placeBox(data, whole, out, box, bytesPerVoxel);
+      copyBox(data, whole, out, box, bytesPerVoxel);
       return out;
     },
     async close(): Promise<void> {},

@@ -2,9 +2,9 @@
 import { stat } from 'node:fs/promises';
 import { BflyError } from '../../protocol/errors.ts';
 import { type Box, BYTES_PER_VOXEL, boxShape, type Vec3, volumeOf } from '../../protocol/volume.ts';
+import { copyBox } from '../query/copy-box.ts';
 import { fileStamp } from './file-stamp.ts';
 import { Hdf5File, type Hdf5Volume, hasHdf5Signature } from './hdf5-file.ts';
-import { placeBox } from './place-box.ts';
 import type { FoundVolume, Source, SourceFormat, SourceInfo, SourceSpec } from './source.ts';
 import { quotedName, volumeName } from './volume-name.ts';
 import { guessVolumeType, levelOf } from './voxel-type.ts';
@@ -124,7 +124,7 @@ class Hdf5Source implements Source {
     const out = new Uint8Array(sx * sy * sz * bytesPerVoxel);
     for (const part of parts) {
       const [px, py, pz] = boxShape(part);
-      placeBox(await this.#readPart([part[2], part[1], part[0]], [pz, py, px]), part, out, box, bytesPerVoxel);
+      copyBox(await this.#readPart([part[2], part[1], part[0]], [pz, py, px]), part, out, box, bytesPerVoxel);
     }
     return out;
   }

@@ -189,7 +189,8 @@ function readMinishardIndex(bytes: Uint8Array, indexEnd: number): Minishard {
 }
 
 function numbersOf(bytes: Uint8Array): BigUint64Array {
-  return new BigUint64Array(bytes.slice().buffer);
+  // A copy, which `slice` of a Buffer is not: numbers must begin on a multiple of 8.
+  return new BigUint64Array(new Uint8Array(bytes).buffer);
 }
 
 async function readExactly(handle: FileHandle, position: number, length: number): Promise<Uint8Array> {

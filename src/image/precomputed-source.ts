@@ -5,10 +5,10 @@ import { decodeCompressedSegmentation } from '../../protocol/compressed-segmenta
 import { BflyError } from '../../protocol/errors.ts';
 import { type Box, BYTES_PER_VOXEL, boxShape, type DType, mipBox, type Vec3, volumeOf } from '../../protocol/volume.ts';
 import { contains, intersect } from '../query/box.ts';
+import { copyBox } from '../query/copy-box.ts';
 import { fileStamp } from './file-stamp.ts';
 import { decodeGrey, jpegFrame } from './grey-image.ts';
 import { inParallel } from './in-parallel.ts';
-import { placeBox } from './place-box.ts';
 import { type PrecomputedInfo, type PrecomputedScale, readPrecomputedInfo } from './precomputed-info.ts';
 import { isMissing, ShardedChunks } from './precomputed-sharding.ts';
 import { RecentValues } from './recent-values.ts';
@@ -98,7 +98,7 @@ class PrecomputedSource implements Source {
       if (chunkBox === undefined) return;
       const load = (): Promise<Uint8Array | undefined> => this.#decode(mip, index, chunkBox);
       const voxels = await (contains(box, chunkBox) ? load() : this.#chunks.get(`${mip}:${index.join(',')}`, load));
-      if (voxels !== undefined) placeBox(voxels, chunkBox, out, box, bytesPerVoxel);
+      if (voxels !== undefined) copyBox(voxels, chunkBox, out, box, bytesPerVoxel);
     });
     return out;
   }

@@ -3,10 +3,10 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { BflyError } from '../../protocol/errors.ts';
 import { type Box, BYTES_PER_VOXEL, boxShape, type DType } from '../../protocol/volume.ts';
+import { copyBox } from '../query/copy-box.ts';
 import { fileStamp } from './file-stamp.ts';
 import { decodeGrey, readGreyHeader } from './grey-image.ts';
 import { inParallel } from './in-parallel.ts';
-import { placeBox } from './place-box.ts';
 import { RecentValues } from './recent-values.ts';
 import type { FoundVolume, Source, SourceFormat, SourceInfo, SourceSpec } from './source.ts';
 import { TiffFile } from './tiff-file.ts';
@@ -131,7 +131,7 @@ class StackSource implements Source {
     await inParallel(SLICES_AT_ONCE, this.#files.slice(box[2], box[5]).entries(), async ([i, path]) => {
       const z = box[2] + i;
       const slice = await this.#slices.get(path, () => this.#readSlice(path));
-      placeBox(slice, [0, 0, z, width, height, z + 1], out, box, BYTES_PER_VOXEL[dtype]);
+      copyBox(slice, [0, 0, z, width, height, z + 1], out, box, BYTES_PER_VOXEL[dtype]);
     });
     return out;
   }

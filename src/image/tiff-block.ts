@@ -138,7 +138,7 @@ function decodePackBits(bytes: Uint8Array, expected: number): Uint8Array {
 
 /** Predictor 2: each voxel is stored as its difference to the one at its left. */
 function undoDifferences(voxels: Uint8Array, { width, height, bytesPerVoxel }: BlockCoding): Uint8Array {
-  const whole = voxels.byteOffset % bytesPerVoxel === 0 ? voxels : voxels.slice();
+  const whole = voxels.byteOffset % bytesPerVoxel === 0 ? voxels : new Uint8Array(voxels);
   const { buffer, byteOffset } = whole;
   const count = width * height;
   if (bytesPerVoxel === 8) {

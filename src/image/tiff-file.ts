@@ -1,7 +1,7 @@
 /** A TIFF file as a stack of grey pages of one size, read strip by strip or tile by tile. */
 import { BflyError } from '../../protocol/errors.ts';
 import { type Box, BYTES_PER_VOXEL, type DType } from '../../protocol/volume.ts';
-import { placeBox } from './place-box.ts';
+import { copyBox } from '../query/copy-box.ts';
 import { PositionalFile } from './positional-file.ts';
 import { RecentValues } from './recent-values.ts';
 import { decodeTiffBlock, TIFF_COMPRESSIONS } from './tiff-block.ts';
@@ -157,7 +157,7 @@ export class TiffFile {
       };
       return decodeTiffBlock(stored, coding);
     });
-    placeBox(block, [x, y, 0, x + page.blockWidth, y + height, 1], out, window, BYTES_PER_VOXEL[page.dtype]);
+    copyBox(block, [x, y, 0, x + page.blockWidth, y + height, 1], out, window, BYTES_PER_VOXEL[page.dtype]);
   }
 
   /** Reads the window's rows out of uncompressed rows that stand at a position, the first of them being row `top`. */
@@ -171,7 +171,7 @@ export class TiffFile {
     if (stored.length < length) throw new Error('the file ends within it');
     const coding = { compression: 1, predictor: 1, bytesPerVoxel, width: this.width, height: y1 - y0 };
     const rows = await decodeTiffBlock(stored, { ...coding, littleEndian: this.#header.littleEndian });
-    placeBox(rows, [0, y0, 0, this.width, y1, 1], out, window, bytesPerVoxel);
+    copyBox(rows, [0, y0, 0, this.width, y1, 1], out, window, bytesPerVoxel);
   }
 
   #readLayout(pageNumber: number): Layout {

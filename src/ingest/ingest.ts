@@ -73,7 +73,14 @@ async function readLevels(channel: Channel, reader: TileReader, work: IngestWork
       if (!work.database.hasTile(key)) await reader.loadStored(channel, mip, tile);
       voxelsDone += boxVolume(tileBox(level, tile[0], tile[1], tile[2]));
       const bytesDone = voxelsDone * BYTES_PER_VOXEL[channel.dtype];
-      work.onProgress({ voxelsDone, voxelsTotal, bytesDone, elapsedMs: performance.now() - started, level: mip, levels });
+      work.onProgress({
+        voxelsDone,
+        voxelsTotal,
+        bytesDone,
+        elapsedMs: performance.now() - started,
+        level: mip,
+        levels,
+      });
     });
   }
 }
@@ -89,4 +96,3 @@ async function forEachTile(level: MipInfo, signal: AbortSignal, visit: (tile: Ve
   };
   await Promise.all(Array.from({ length: TILES_AT_ONCE }, work));
 }
-

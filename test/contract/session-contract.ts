@@ -69,10 +69,24 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
       it('[H4] answers HELLO with WELCOME: version, limits, and what both sides know', async () => {
         const { url } = await start();
         const probe = await open(url);
-        probe.send({ kind: 'HELLO', id: 9, v: [1, 7], client: 'probe', feat: ['pull', 'teleport'], win: 1, frame: 1e9 });
+        probe.send({
+          kind: 'HELLO',
+          id: 9,
+          v: [1, 7],
+          client: 'probe',
+          feat: ['pull', 'teleport'],
+          win: 1,
+          frame: 1e9,
+        });
         const welcome = await probe.next('WELCOME', 9);
         expect(welcome).toMatchObject({ v: 1, feat: ['pull'], win: 64 * KiB, frame: 4 * MiB, ping: 25_000 });
-        expect(welcome.limits).toMatchObject({ message: MiB, requests: 256, pulls: 32, tiles: 262_144, cutout: 64 * MiB });
+        expect(welcome.limits).toMatchObject({
+          message: MiB,
+          requests: 256,
+          pulls: 32,
+          tiles: 262_144,
+          cutout: 64 * MiB,
+        });
         expect(welcome.session).toMatch(/^[0-9a-f]{32}$/);
       });
 
@@ -104,7 +118,7 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
         expect((await probe.closed).code).toBe(4002);
       });
 
-      it('[H1] refuses a handshake without the subprotocol, at another path, or from a foreign page', async () => {
+      it('[F1][H8] refuses a handshake without the subprotocol, at another path, or from a foreign page', async () => {
         const { url } = await start();
         await expect(Probe.open(url, { protocols: ['other'] })).rejects.toThrow('400');
         await expect(Probe.open(url.replace('/v1', '/v2'))).rejects.toThrow('404');
@@ -113,12 +127,12 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
         expect(local.socket.protocol).toBe('bfly.v1');
       });
 
-      it('[H1] lets in the origins that it was told of', async () => {
+      it('[H8] lets in the origins that it was told of', async () => {
         const { url } = await start({ allowedOrigins: ['https://viewer.example'] });
         keep(await Probe.open(url, { origin: 'https://viewer.example' }));
       });
 
-      it('[L14] refuses more connections of one address than it announces', async () => {
+      it('[L1] refuses more connections of one address than it announces', async () => {
         const { url } = await start({ limits: { connectionsPerAddress: 3 } });
         await hello(url);
         await hello(url);
@@ -130,7 +144,7 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
         await hello(url);
       });
 
-      it('[L15] refuses connections while too many have not said hello', async () => {
+      it('[L1] refuses connections while too many have not said hello', async () => {
         const { url } = await start({ limits: { unwelcomed: 2 } });
         await open(url);
         await open(url);
@@ -139,14 +153,14 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
     });
 
     describe('frames', () => {
-      it('[F1] closes 4003 on a text message', async () => {
+      it('[F2] closes 4003 on a text message', async () => {
         const { url } = await start();
         const probe = await hello(url);
         probe.sendRaw('hello');
         expect((await probe.closed).code).toBe(4003);
       });
 
-      it('[F4] answers a broken frame whose id can be read, and goes on; closes 4003 where it cannot', async () => {
+      it('[X5] answers a broken frame whose id can be read, and goes on; closes 4003 where it cannot', async () => {
         const { url } = await start();
         const probe = await hello(url);
         probe.sendRaw(Uint8Array.of(0x93, 0x10, 0x07, 0xc7, 0x01, 0x05, 0x00)); // INFO, id 7, an extension
@@ -157,7 +171,7 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
         expect((await probe.closed).code).toBe(4003);
       });
 
-      it('[L1] answers TOO_LARGE to a message over 1 MiB and lives on; the transport ends one over 8 MiB', async () => {
+      it('[L2] answers TOO_LARGE to a message over 1 MiB and lives on; the transport ends one over 8 MiB', async () => {
         const { url } = await start();
         const probe = await hello(url);
         const wide = encodeClient({ kind: 'AUTH', id: 5, token: 'x' });
@@ -195,7 +209,18 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
         expect(await probe.next('END', 4)).toMatchObject({ status: 'done', sent: 8 });
       });
 
-      it('[F2] passes over types 0x60..0x7f and answers other unknown ones with UNSUPPORTED', async () => {
+      it('[X5] answers a bad frame whose id is in use under id 0, and leaves what uses it alone', async () => {
+        const { url } = await start();
+        const probe = await hello(url);
+        probe.send(pull(4));
+        await probe.next('PULL_OK', 4);
+        probe.sendRaw(Uint8Array.of(0x93, 0x10, 0x04, 0x07)); // INFO, id 4, a path that is a number
+        expect(await probe.next('ERROR')).toMatchObject({ id: 0, code: 200 });
+        grantAll(probe, 4);
+        expect(await probe.next('END', 4)).toMatchObject({ status: 'done', sent: 8 });
+      });
+
+      it('[F6] passes over types 0x60..0x7f and answers other unknown ones with UNSUPPORTED', async () => {
         const { url } = await start();
         const probe = await hello(url);
         probe.sendRaw(Uint8Array.of(0x92, 0x61, 0x03));
@@ -205,7 +230,7 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
         expect(probe.inbox).toEqual([]);
       });
 
-      it('[F6] answers EDIT, SUBSCRIBE, AUTH and the like with UNSUPPORTED', async () => {
+      it('[H6] answers EDIT, SUBSCRIBE, AUTH and the like with UNSUPPORTED', async () => {
         const { url } = await start();
         const probe = await hello(url);
         const wid = new Uint8Array(16);
@@ -226,7 +251,7 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
         expect(await probe.next('ERROR', 0)).toMatchObject({ code: 208 });
       });
 
-      it('[F3] echoes PING', async () => {
+      it('[C5] echoes PING', async () => {
         const { url } = await start();
         const probe = await hello(url);
         for (const t of [null, 7, 2n ** 63n, 'é', true] as const) {
@@ -237,7 +262,7 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
     });
 
     describe('questions', () => {
-      it('[I1] tells what a channel is, and what a dataset holds', async () => {
+      it('[I1][I2] tells what a channel is, and what a dataset holds', async () => {
         const { url } = await start();
         const probe = await hello(url);
         probe.send({ kind: 'INFO', id: 2, path: EM });
@@ -261,12 +286,14 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
         expect(await probe.next('ERROR', 4)).toMatchObject({ code: 203 });
       });
 
-      it('[I2] lists the tree page by page', async () => {
+      it('[I4][I5] lists the tree page by page', async () => {
         const more = ['b', 'a', 'c'].map((name) => ({ ...em, path: `lab/fly/cube/${name}` }));
         const { url } = await start({ volumes: [em, ...more] });
         const probe = await hello(url);
         probe.send({ kind: 'LIST', id: 2, path: '' });
-        expect(await probe.next('LIST_OK', 2)).toMatchObject({ entries: [{ name: 'lab', kind: 'experiment', path: 'lab' }] });
+        expect(await probe.next('LIST_OK', 2)).toMatchObject({
+          entries: [{ name: 'lab', kind: 'experiment', path: 'lab' }],
+        });
         probe.send({ kind: 'LIST', id: 3, path: 'lab/fly/cube', limit: 2 });
         const page = await probe.next('LIST_OK', 3);
         expect(page.entries.map((entry) => entry.name)).toEqual(['a', 'b']);
@@ -276,7 +303,7 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
         expect(rest.next).toBeUndefined();
       });
 
-      it('[I5] gives distinct ids in pages, ascending, with the total count', async () => {
+      it('[I7][I8] gives distinct ids in pages, ascending, with the total count', async () => {
         const ids = BigUint64Array.from({ length: 32 ** 3 }, (_, n) => BigInt(n % 9_000) * 1_000_000_007n);
         const path = 'lab/fly/cube/ids';
         const data = new Uint8Array(ids.buffer);
@@ -295,7 +322,7 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
     });
 
     describe('pulls', () => {
-      it('[D1] sends each chunk once, whole, with its place, then END', async () => {
+      it('[D2][D3] sends each chunk once, whole, with its place, then END', async () => {
         const { url } = await start();
         const probe = await hello(url);
         probe.send(pull(2, { order: 'scan' }));
@@ -313,7 +340,7 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
         expect(last?.header.flags).toBe(TileFlag.LAST);
       });
 
-      it('[D2] answers a box outside the volume with no tiles, and one that sticks out with the chunks that exist', async () => {
+      it('[D3] answers a box outside the volume with no tiles, and one that sticks out with the chunks that exist', async () => {
         const { url } = await start();
         const probe = await hello(url);
         probe.send(pull(2, { box: [500, 0, 0, 600, 10, 10] }));
@@ -324,7 +351,7 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
         expect(await probe.next('END', 3)).toMatchObject({ status: 'done', sent: 1 });
       });
 
-      it('[D3] refuses an unknown mip, a box without size, and more tiles than it announces', async () => {
+      it('[D1] refuses an unknown mip, a box without size, and more tiles than it announces', async () => {
         const { url } = await start({ limits: { tiles: 7 } });
         const probe = await hello(url);
         probe.send(pull(2, { mip: 9 }));
@@ -335,7 +362,7 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
         expect(await probe.next('ERROR', 4)).toMatchObject({ code: 205 });
       });
 
-      it('[D7] counts a chunk that cannot be read, and goes on', async () => {
+      it('[D5][D23] counts a chunk that cannot be read, and goes on', async () => {
         const broken: TestVolume = {
           ...em,
           wrap: (source) => ({
@@ -358,7 +385,7 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
         expect(new TextDecoder().decode(failed[0]?.payload)).not.toContain('secret');
       });
 
-      it('[D19] cuts a tile larger than the frame, in order, marked CONT and LAST', async () => {
+      it('[D21] cuts a tile larger than the frame, in order, marked CONT and LAST', async () => {
         const path = 'lab/fly/cube/wide';
         const shape = [64, 64, 64] as const;
         const data = patternBytes(64 ** 3 * 4);
@@ -375,7 +402,7 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
         expect(Buffer.concat(frames.map(({ payload }) => payload)).equals(data)).toBe(true);
       });
 
-      it('[D6] sends a constant chunk as FILL', async () => {
+      it('[D4][D22] sends a constant chunk as FILL', async () => {
         const data = new Uint8Array(64 ** 3).fill(42);
         const { url } = await start({ volumes: [{ ...em, data, shape: [64, 64, 64] }] });
         const probe = await hello(url);
@@ -386,10 +413,15 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
         expect([...(tile?.payload ?? [])]).toEqual([42]);
       });
 
-      it('[D4] takes the stored encoding where the client can read it', async () => {
+      it('[D10] takes the stored encoding where the client can read it', async () => {
         const ids = BigUint64Array.from({ length: 64 ** 3 }, (_, n) => BigInt(n >> 9) + 2n ** 40n);
         const path = 'lab/fly/cube/ids';
-        const volume = { path, data: new Uint8Array(ids.buffer), shape: [64, 64, 64] as const, dtype: 'uint64' as const };
+        const volume = {
+          path,
+          data: new Uint8Array(ids.buffer),
+          shape: [64, 64, 64] as const,
+          dtype: 'uint64' as const,
+        };
         const { url } = await start({ volumes: [volume] });
         const probe = await hello(url);
         const box: Box = [0, 0, 0, 64, 64, 64];
@@ -422,7 +454,15 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
         await probe.settle();
         expect(probe.peek('TILE')).toHaveLength(3);
         // Repeated, late and lower grants do no harm.
-        probe.send({ kind: 'CREDIT', id: 0, grants: [[0, 5], [2, 5], [77, 5]] });
+        probe.send({
+          kind: 'CREDIT',
+          id: 0,
+          grants: [
+            [0, 5],
+            [2, 5],
+            [77, 5],
+          ],
+        });
         await probe.settle();
         expect(probe.peek('TILE')).toHaveLength(3);
         grantAll(probe);
@@ -438,12 +478,19 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
         await probe.next('TILE', 2);
         await probe.settle();
         expect(probe.peek('TILE')).toHaveLength(0);
-        probe.send({ kind: 'CREDIT', id: 0, grants: [[0, MiB + 65], [2, MiB + 65]] });
+        probe.send({
+          kind: 'CREDIT',
+          id: 0,
+          grants: [
+            [0, MiB + 65],
+            [2, MiB + 65],
+          ],
+        });
         await probe.next('TILE', 2);
         expect(await probe.next('END', 2)).toMatchObject({ sent: 2 });
       });
 
-      it('[D13] a stalled client that asked for 400 MiB costs at most 4 MiB, also one that lies about its credit', async () => {
+      it('[D16] a stalled client that asked for 400 MiB costs at most 4 MiB, also one that lies about its credit', async () => {
         const big: TestVolume = { path: EM, data: new Uint8Array(0), shape: [512, 512, 1600], dtype: 'uint8' };
         const source = (reads: { count: number }): TestVolume => ({
           ...big,
@@ -487,7 +534,7 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
         }
       });
 
-      it('[D14] serves urgent pulls first and equals in turn', async () => {
+      it('[D18] serves urgent pulls first and equals in turn', async () => {
         const { url } = await start();
         await warm(await hello(url));
         const probe = await hello(url, { win: 64 * KiB });
@@ -498,14 +545,17 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
         const before = probe.peek('TILE').length;
         grantAll(probe, ...paths);
         for (const id of paths) await probe.next('END', id);
-        const order = probe.peek('TILE').slice(before).map((tile) => tile.id);
+        const order = probe
+          .peek('TILE')
+          .slice(before)
+          .map((tile) => tile.id);
         const urgent = order.lastIndexOf(4);
         expect(order.slice(0, urgent + 1).every((id) => id === 4)).toBe(true);
         const rest = order.slice(urgent + 1);
         for (let n = 2; n < rest.length - 2; n++) expect(new Set(rest.slice(n - 2, n + 1)).size).toBe(2);
       });
 
-      it('[D15] PRIO moves a pull before others; of an ended pull it is no fault', async () => {
+      it('[D17] PRIO moves a pull before others; of an ended pull it is no fault', async () => {
         const { url } = await start();
         await warm(await hello(url));
         const probe = await hello(url, { win: 64 * KiB });
@@ -517,7 +567,10 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
         grantAll(probe, 2, 3);
         await probe.next('END', 2);
         await probe.next('END', 3);
-        const order = probe.peek('TILE').slice(before).map((tile) => tile.id);
+        const order = probe
+          .peek('TILE')
+          .slice(before)
+          .map((tile) => tile.id);
         expect(order.lastIndexOf(3)).toBeLessThan(order.indexOf(2));
         const first = probe.peek('TILE').slice(before)[0]?.header;
         expect([first?.x, first?.y, first?.z]).toEqual([64, 64, 64]);
@@ -527,7 +580,7 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
     });
 
     describe('ends', () => {
-      it('[D16] CANCEL ends a pull; of an unknown id it does nothing', async () => {
+      it('[D7][D17] CANCEL ends a pull; of an unknown id it does nothing', async () => {
         const { url } = await start();
         const probe = await hello(url);
         probe.send(pull(2));
@@ -542,7 +595,7 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
         expect(probe.peek('ERROR')).toEqual([]);
       });
 
-      it('[D11] a pull with the same key replaces the older one', async () => {
+      it('[D1] a pull with the same key replaces the older one', async () => {
         const { url } = await start();
         const probe = await hello(url);
         probe.send(pull(2, { replace: 'view' }));
@@ -558,8 +611,10 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
         expect(await probe.next('END', 3)).toMatchObject({ status: 'done' });
       });
 
-      it('[D16] ten thousand cancelled pulls leave nothing behind', async () => {
-        const { url, hub, core } = await start({ limits: { framesPerSecond: 1e6, framesBurst: 1e6, controlPerSecond: 1e6 } });
+      it('[D17] ten thousand cancelled pulls leave nothing behind', async () => {
+        const { url, hub, core } = await start({
+          limits: { framesPerSecond: 1e6, framesBurst: 1e6, controlPerSecond: 1e6 },
+        });
         const probe = await hello(url);
         let ended = 0;
         for (let batch = 0; batch < 500; batch++) {
@@ -581,7 +636,7 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
         expect(await probe.next('END', 2)).toMatchObject({ sent: 8 });
       });
 
-      it('[D17] a client that goes away in the middle of a pull leaves nothing behind', async () => {
+      it('[D16] a client that goes away in the middle of a pull leaves nothing behind', async () => {
         const { url, hub } = await start();
         for (let n = 0; n < 20; n++) {
           const probe = await hello(url);
@@ -595,7 +650,7 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
         await expect.poll(() => hub.use()).toMatchObject({ requests: 0, streams: 0, cutouts: 0 });
       });
 
-      it('[L3] refuses more pulls and requests at once than it announces', async () => {
+      it('[L2] refuses more pulls and requests at once than it announces', async () => {
         const { url } = await start({ limits: { pulls: 2, requests: 4 } });
         const probe = await hello(url);
         for (const id of [2, 3]) probe.send(pull(id));
@@ -629,7 +684,7 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
         return Buffer.concat(frames.map((frame) => frame.payload));
       };
 
-      it('[D21] assembles a box, zeros outside the volume', async () => {
+      it('[D25][D27] assembles a box, zeros outside the volume', async () => {
         const { url } = await start();
         const probe = await hello(url, { frame: 32 * KiB });
         const box: Box = [-3, 100, 120, 50, 140, 131];
@@ -649,7 +704,7 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
         expect(at).toBe(bytes.length);
       });
 
-      it('[D22] gives npy, png and tiff', async () => {
+      it('[D25][D26] gives npy, png and tiff', async () => {
         const { url } = await start();
         const probe = await hello(url);
         for (const [id, format, magic, mime] of [
@@ -665,7 +720,7 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
         }
       });
 
-      it('[D23] refuses boxes over the limits', async () => {
+      it('[D28] refuses boxes over the limits', async () => {
         const { url } = await start({ limits: { cutout: 1_000, cutoutEncoded: 100 } });
         const probe = await hello(url);
         probe.send(cutout(2, { box: [0, 0, 0, 11, 10, 10] }));
@@ -676,7 +731,7 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
         expect(await probe.next('ERROR', 4)).toMatchObject({ code: 205 });
       });
 
-      it('[D24] works on two of a connection at once; the others wait in line and can be cancelled', async () => {
+      it('[D29] works on two of a connection at once; the others wait in line and can be cancelled', async () => {
         const { url, hub } = await start();
         const probe = await hello(url, { win: 64 * KiB, frame: 32 * KiB });
         for (const id of [2, 3, 4, 5]) probe.send(cutout(id, { box: WHOLE }));
@@ -696,7 +751,7 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
     });
 
     describe('limits and life', () => {
-      it('[L6] refuses frames over the rate with retryMs, and closes 4309 in the end', async () => {
+      it('[L3][L4] refuses frames over the rate with retryMs, and closes 4309 in the end', async () => {
         const { url } = await start({ limits: { framesPerSecond: 1, framesBurst: 5 } });
         const probe = await hello(url);
         for (let id = 1; id <= 6; id++) probe.send({ kind: 'LIST', id, path: '' });
@@ -707,7 +762,17 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
         expect((await probe.closed).code).toBe(4309);
       });
 
-      it('[C5] sends BEAT on a quiet connection', async () => {
+      it('[L3] drops frames over the rate that have no reply', async () => {
+        const { url } = await start({ limits: { framesPerSecond: 0.001, framesBurst: 1 } });
+        const probe = await hello(url);
+        probe.send({ kind: 'LIST', id: 1, path: '' });
+        await probe.next('LIST_OK', 1);
+        probe.send({ kind: 'PRESENCE', id: 3, n: 1, state: null });
+        probe.send({ kind: 'LIST', id: 2, path: '' });
+        expect(await probe.next('ERROR')).toMatchObject({ id: 2, code: 102 });
+      });
+
+      it('[C6] sends BEAT on a quiet connection', async () => {
         const { url } = await start({ timings: { pingMs: 40, sweepMs: 10 } });
         const probe = await hello(url);
         await probe.next('BEAT');
@@ -724,7 +789,7 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
         living.send({ kind: 'PONG', id: again.id, t: null });
       });
 
-      it('[L2] a client that asks and never reads is cut off; others do not notice', async () => {
+      it('[D16] a client that asks and never reads is cut off; others do not notice', async () => {
         const wide = Array.from({ length: 80 }, (_, n) => ({ ...em, path: `lab/fly/${n}-${'n'.repeat(100)}/em` }));
         const { url, hub } = await start({
           volumes: wide,
@@ -737,16 +802,19 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
         for (let id = 1; id < 5_000; id++) probe.send({ kind: 'LIST', id, path: 'lab/fly' });
         let most = 0;
         await expect
-          .poll(() => {
-            most = Math.max(most, hub.use().bufferedBytes);
-            return hub.size;
-          }, { interval: 5, timeout: 10_000 })
+          .poll(
+            () => {
+              most = Math.max(most, hub.use().bufferedBytes);
+              return hub.size;
+            },
+            { interval: 5, timeout: 10_000 },
+          )
           .toBe(1);
         expect(most).toBeLessThanOrEqual(4 * MiB);
         await other.settle();
       });
 
-      it('[C9] says GOAWAY, lets a pull finish, refuses new requests, closes 4301', async () => {
+      it('[C1][C4] says GOAWAY, lets a pull finish, refuses new requests, closes 4301', async () => {
         const { url } = await start();
         const probe = await hello(url, { win: 64 * KiB });
         probe.send(pull(2));

@@ -275,7 +275,7 @@ describe('LmdbDatabase in one process', () => {
     expect(sameBytes(lent, frameOf(1, 5000))).toBe(true);
   });
 
-  it('lends tiles larger than lmdb copies, and lets their headers be overwritten', async () => {
+  it('lends tiles of 17 MiB, and lets their headers be overwritten', async () => {
     const size = 2 ** 24 + 2 ** 20;
     const frame = new Uint8Array(size);
     for (let i = 0; i < size; i += 4) frame[i] = (Math.imul(i, 2654435761) >>> 24) ^ (i >>> 16);

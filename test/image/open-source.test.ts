@@ -74,6 +74,7 @@ describe('paths', () => {
       'deep/sparse',
       'deep/um',
     ]);
+    expect((await errorOf(findVolumes(`${path}/dee`))).code).toBe('NOT_FOUND');
   });
 
   it('to a dataset that cannot be served say why, and to one that is not there which there are', async () => {

@@ -5,10 +5,10 @@ import { gzipSync } from 'node:zlib';
 import sharp from 'sharp';
 import { encodeCompressedSegmentation } from '../../protocol/compressed-segmentation.ts';
 import { type Box, BYTES_PER_VOXEL, type DType, type Vec3 } from '../../protocol/volume.ts';
-import { placeBox } from '../../src/image/place-box.ts';
 import { compressedMortonCode, type ShardingSpec, shardOf } from '../../src/image/precomputed-sharding.ts';
 import { precomputedFormat } from '../../src/image/precomputed-source.ts';
 import type { Source } from '../../src/image/source.ts';
+import { copyBox } from '../../src/query/copy-box.ts';
 import { randomBytes, randomFrom } from './source-fixtures.ts';
 
 /** Size of the volumes that are written: no multiple of the chunk's. */
@@ -68,7 +68,7 @@ export function chunksOf({ voxels, dtype }: Written): { index: Vec3; box: Box; v
         const box: Box = [x * CHUNK[0], y * CHUNK[1], z * CHUNK[2], end(x, 0), end(y, 1), end(z, 2)];
         const shape: Vec3 = [box[3] - box[0], box[4] - box[1], box[5] - box[2]];
         const part = new Uint8Array(shape[0] * shape[1] * shape[2] * BYTES_PER_VOXEL[dtype]);
-        placeBox(voxels, whole, part, box, BYTES_PER_VOXEL[dtype]);
+        copyBox(voxels, whole, part, box, BYTES_PER_VOXEL[dtype]);
         out.push({ index: [x, y, z], box, voxels: part, shape });
       }
   return out;

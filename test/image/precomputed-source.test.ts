@@ -7,10 +7,10 @@ import { encodeCompressedSegmentation } from '../../protocol/compressed-segmenta
 import { crc32 } from '../../protocol/crc32.ts';
 import { type Box, type Vec3, viewVoxels } from '../../protocol/volume.ts';
 import { hdf5Format } from '../../src/image/hdf5-source.ts';
-import { placeBox } from '../../src/image/place-box.ts';
 import { compressedMortonCode, murmurHash64, shardOf } from '../../src/image/precomputed-sharding.ts';
 import { precomputedFormat } from '../../src/image/precomputed-source.ts';
 import { stackFormat } from '../../src/image/stack-source.ts';
+import { copyBox } from '../../src/query/copy-box.ts';
 import {
   bytesIn,
   CHUNK,
@@ -167,7 +167,7 @@ describe('precomputed volumes with a file a chunk', () => {
     writeFileSync(join(folder, 's0', nameOf(last.box)), last.voxels);
     const source = await precomputedFormat.open({ path: folder });
     const expected = new Uint8Array(raw16.voxels.length);
-    placeBox(last.voxels, last.box, expected, [0, 0, 0, ...SIZE], 2);
+    copyBox(last.voxels, last.box, expected, [0, 0, 0, ...SIZE], 2);
     expect(await readWhole(source)).toEqual(expected);
     expect(await source.readChunk?.(0, [0, 0, 0])).toBe('absent');
     expect(await source.readChunk?.(0, last.index)).toEqual({ encoding: 'raw', bytes: last.voxels });
@@ -186,7 +186,7 @@ describe('precomputed volumes with a file a chunk', () => {
         const [x, y, z] = [pick(0), pick(1), pick(2)];
         const box: Box = [x[0], y[0], z[0], x[1], y[1], z[1]];
         const expected = new Uint8Array((x[1] - x[0]) * (y[1] - y[0]) * (z[1] - z[0]) * 2);
-        placeBox(raw16.voxels, [0, 0, 0, ...SIZE], expected, box, 2);
+        copyBox(raw16.voxels, [0, 0, 0, ...SIZE], expected, box, 2);
         const [dx, dy, dz] = OFFSET;
         const got = await source.read(0, [x[0] + dx, y[0] + dy, z[0] + dz, x[1] + dx, y[1] + dy, z[1] + dz]);
         expect(Buffer.from(got).equals(expected), 'seed 12').toBe(true);
@@ -307,7 +307,7 @@ describe('sharded precomputed volumes', () => {
       const there = chunksOf(raw16).find(({ index }) => index.every((place) => place === 1));
       if (there === undefined) throw new Error('no chunk');
       const expected = new Uint8Array(raw16.voxels.length);
-      placeBox(there.voxels, there.box, expected, [0, 0, 0, ...SIZE], 2);
+      copyBox(there.voxels, there.box, expected, [0, 0, 0, ...SIZE], 2);
       expect(await readWhole(source)).toEqual(expected);
       expect(await source.readChunk?.(0, [0, 0, 0])).toBe('absent');
       expect(await source.readChunk?.(0, [1, 1, 1])).toEqual({ encoding: 'raw', bytes: there.voxels });

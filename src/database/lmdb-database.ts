@@ -47,11 +47,11 @@ export async function openLmdbDatabase(dir: string, options: LmdbOptions = {}): 
   }
   const { environment } = entry;
   entry.users++;
-  const leave = async (): Promise<void> => await leaveFolder(folder, environment);
   try {
+    const leave = async (): Promise<void> => await leaveFolder(folder, environment);
     return new LmdbDatabase(await environment, readOnly, leave, options.log);
   } catch (error) {
-    openFolders.delete(folder);
+    if (openFolders.get(folder)?.environment === environment) openFolders.delete(folder);
     throw error;
   }
 }

@@ -71,6 +71,36 @@ interface Strides {
  * two source words that it straddles. Twice to four times as fast as `set`, which costs more than a short row (bench: cutout).
  */
 function copyShortRows(source: Uint8Array, from: number, target: Uint8Array, to: number, n: Strides): void {
+  const slid = slide(source, from, target.byteOffset + to, n);
+  if (slid !== undefined) copyRows(slid.bytes, slid.from, target, to, n);
+  else copyRows(source, from, target, to, n);
+}
+
+/** Room for a part of a tile whose rows are to be aligned like the target's. */
+const SLIDE_BYTES = 512 * 1024;
+let slideRoom: Uint8Array | undefined;
+
+/**
+ * Where all rows are off by the same bytes, one large `set` puts them right for all: copying aligned words is worth it.
+ *
+ * @returns undefined where it is not.
+ */
+function slide(
+  source: Uint8Array,
+  from: number,
+  target: number,
+  n: Strides,
+): { readonly bytes: Uint8Array; readonly from: number } | undefined {
+  if (((source.byteOffset + from - target) & 3) === 0) return undefined;
+  if (((n.sourceRow | n.targetRow | n.sourcePlane | n.targetPlane) & 3) !== 0) return undefined;
+  const span = (n.planes - 1) * n.sourcePlane + (n.rows - 1) * n.sourceRow + n.rowBytes;
+  if (span + 4 > SLIDE_BYTES || n.planes * n.rows * n.rowBytes * 2 < span) return undefined;
+  slideRoom ??= new Uint8Array(SLIDE_BYTES);
+  slideRoom.set(source.subarray(from, from + span), target & 3);
+  return { bytes: slideRoom, from: target & 3 };
+}
+
+function copyRows(source: Uint8Array, from: number, target: Uint8Array, to: number, n: Strides): void {
   // Plain views of the whole buffers: one hidden class for the compiler, whatever kind of view came in.
   const source8 = new Uint8Array(source.buffer);
   const source32 = new Int32Array(source.buffer, 0, source.buffer.byteLength >>> 2);
@@ -97,25 +127,55 @@ function copyShortRow(
   let t = to;
   const end = to + bytes;
   while ((t & 3) !== 0 && t < end) target8[t++] = source8[s++] as number;
-  let word = t >>> 2;
+  const word = t >>> 2;
   const lastWord = end >>> 2;
-  let at = s >>> 2;
+  const at = s >>> 2;
   const shift = (s & 3) << 3;
   // A buffer whose length is no multiple of 4 has bytes at its end that no word reaches.
   if (at + (lastWord - word) < source32.length) {
     s += (lastWord - word) << 2;
     t += (lastWord - word) << 2;
-    if (shift === 0) while (word < lastWord) target32[word++] = source32[at++] as number;
-    else {
-      let low = source32[at] as number;
-      while (word < lastWord) {
-        const high = source32[++at] as number;
-        target32[word++] = (low >>> shift) | (high << (32 - shift));
-        low = high;
-      }
-    }
+    if (shift === 0) copyWords(source32, at, target32, word, lastWord);
+    else joinWords(source32, at, target32, word, lastWord, shift);
   }
   while (t < end) target8[t++] = source8[s++] as number;
+}
+
+/** Four words a turn: half the time of one a turn. */
+function copyWords(source: Int32Array, from: number, target: Int32Array, to: number, end: number): void {
+  let s = from;
+  let t = to;
+  for (; t + 4 <= end; s += 4, t += 4) {
+    target[t] = source[s] as number;
+    target[t + 1] = source[s + 1] as number;
+    target[t + 2] = source[s + 2] as number;
+    target[t + 3] = source[s + 3] as number;
+  }
+  while (t < end) target[t++] = source[s++] as number;
+}
+
+/** Each target word is the upper part of one source word and the lower part of the next. */
+function joinWords(source: Int32Array, from: number, target: Int32Array, to: number, end: number, shift: number): void {
+  const back = 32 - shift;
+  let s = from;
+  let t = to;
+  let a = source[s] as number;
+  for (; t + 4 <= end; s += 4, t += 4) {
+    const b = source[s + 1] as number;
+    const c = source[s + 2] as number;
+    const d = source[s + 3] as number;
+    const e = source[s + 4] as number;
+    target[t] = (a >>> shift) | (b << back);
+    target[t + 1] = (b >>> shift) | (c << back);
+    target[t + 2] = (c >>> shift) | (d << back);
+    target[t + 3] = (d >>> shift) | (e << back);
+    a = e;
+  }
+  while (t < end) {
+    const b = source[++s] as number;
+    target[t++] = (a >>> shift) | (b << back);
+    a = b;
+  }
 }
 
 /**

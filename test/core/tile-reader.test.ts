@@ -232,6 +232,20 @@ describe('a stored tile', () => {
     expect(core.cache.use.entries).toBe(3);
   });
 
+  it('stays out of a cache that is too small for all that is read between', async () => {
+    // A frame has 64 + 48 bytes: three of the four fit.
+    const { tiles, channel, core } = await restarted(IM_TILES, { cacheBytes: 400 });
+    const places = [0, 1].flatMap((y) => [0, 1].map((x) => [x, y, 0] as const));
+    for (let round = 0; round < 3; round++)
+      for (const place of places) {
+        tiles.peek(channel, 0, place, 'raw', false);
+        expect(core.cache.use.entries).toBe(0);
+      }
+    // One that is read more often than that is in it, without having to wait for the others.
+    tiles.peek(channel, 0, [1, 1, 0], 'raw', false);
+    expect(core.cache.use.entries).toBe(1);
+  });
+
   it('that is wanted in another encoding is kept in that one only', async () => {
     const { tiles, channel, core } = await restarted(SEG_TILES);
     expect(channel.stored).toBe('cseg');

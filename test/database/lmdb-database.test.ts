@@ -319,6 +319,28 @@ describe.skipIf(!isBuilt)('LmdbDatabase in several processes', () => {
     expect(reader.countTiles(1, 0)).toBe(0);
   });
 
+  it('shows each change whole or not at all', async () => {
+    const child = start();
+    await child.ask({ op: 'open', dir });
+    await child.ask({ op: 'commit', records: [['changes', 0]] });
+    const reader = await openHere({ readOnly: true });
+    let done = false;
+    const written = child.ask({ op: 'burst', changes: 40, tiles: 400 }).then(() => {
+      done = true;
+    });
+    const seen = new Set<number>();
+    while (!done) {
+      const count = reader.countTiles(1, 0);
+      seen.add(count);
+      expect(count).toBe(Number(reader.record('changes')) * 400);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await written;
+    expect(reader.countTiles(1, 0)).toBe(40 * 400);
+    // Otherwise nothing was tried.
+    expect(seen.size).toBeGreaterThan(3);
+  });
+
   it('lets another process read beside this writer', async () => {
     const writer = await openHere();
     const child = start();

@@ -96,15 +96,32 @@ describe('copyBox', () => {
     );
   });
 
-  it('finds its place in a target of more than 2 GiB', () => {
+  it('finds its place in buffers of more than 2 GiB, on either side', () => {
     // Never touched but in a few places, so it takes no memory to speak of.
-    const target = new Uint8Array(2 ** 32 - 2 ** 16);
-    const targetBox: Box = [0, 0, 0, 2 ** 15, 2 ** 15 - 1, 1];
-    const source = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
-    copyBox(source, [100, 32_000, 0, 101, 32_002, 1], target.subarray(0, 4 * 2 ** 15 * (2 ** 15 - 1)), targetBox, 4);
+    const large = new Uint8Array(4 * 2 ** 15 * (2 ** 15 - 1));
+    const largeBox: Box = [0, 0, 0, 2 ** 15, 2 ** 15 - 1, 1];
+    const small = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
+    const smallBox: Box = [100, 32_000, 0, 101, 32_002, 1];
+    copyBox(small, smallBox, large, largeBox, 4);
     const row = 4 * 2 ** 15;
-    expect([...target.subarray(32_000 * row + 400, 32_000 * row + 405)]).toEqual([1, 2, 3, 4, 0]);
-    expect([...target.subarray(32_001 * row + 400, 32_001 * row + 405)]).toEqual([5, 6, 7, 8, 0]);
+    expect([...large.subarray(32_000 * row + 400, 32_000 * row + 405)]).toEqual([1, 2, 3, 4, 0]);
+    expect([...large.subarray(32_001 * row + 400, 32_001 * row + 405)]).toEqual([5, 6, 7, 8, 0]);
+    const back = new Uint8Array(8);
+    copyBox(large, largeBox, back, smallBox, 4);
+    expect(back).toEqual(small);
+  });
+
+  it('reads the last bytes of a buffer whose length is no multiple of four', () => {
+    for (let length = 1; length <= 24; length++)
+      for (let from = 0; from < length; from++)
+        for (const shift of [0, 1, 2, 3]) {
+          const source = Uint8Array.from({ length }, (_, index) => index + 1);
+          // Two rows' worth of target, so that the copied row is no whole row of it.
+          const target = new Uint8Array(shift + length + 1).subarray(shift);
+          copyBox(source, [0, 0, 0, length, 1, 1], target, [from, 0, 0, from + length + 1, 1, 1], 1);
+          expect([...target.subarray(0, length - from)]).toEqual([...source.subarray(from)]);
+          expect(target.subarray(length - from).every((byte) => byte === 0)).toBe(true);
+        }
   });
 });
 

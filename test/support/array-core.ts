@@ -128,9 +128,13 @@ function writeVoxel(data: Uint8Array, dtype: DType, index: number, value: number
   const view = new DataView(data.buffer, data.byteOffset + index * size, size);
   if (dtype === 'float32') view.setFloat32(0, Number(value), true);
   else if (size === 8) view.setBigUint64(0, BigInt.asUintN(64, BigInt(value)), true);
-  else if (size === 4) view.setUint32(0, Number(value), true);
-  else if (size === 2) view.setUint16(0, Number(value), true);
-  else view.setUint8(0, Number(value));
+  else {
+    // Wrapped while it is exact: as a number, a large BigInt has no low bits left.
+    const bits = typeof value === 'bigint' ? Number(BigInt.asUintN(32, value)) : value;
+    if (size === 4) view.setUint32(0, bits, true);
+    else if (size === 2) view.setUint16(0, bits, true);
+    else view.setUint8(0, bits);
+  }
 }
 
 /** Values of voxels, in order. */

@@ -55,6 +55,19 @@ const requests = {
       answer({ flushed: n });
     }
   },
+  /** Commits changes of many tiles, several of them in hand at a time; each counts the changes so far. */
+  async burst({ changes, tiles }) {
+    const open = [];
+    for (let y = 0; y < changes; y++) {
+      const row = Array.from({ length: tiles }, (_, x) => noiseAt(x, y, x, 700));
+      open.push(database.commit({ tiles: row, records: [['changes', y + 1]] }));
+      // The next change comes while the writer is at work on this one.
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      if (open.length > 4) await open.shift();
+    }
+    await Promise.all(open);
+    return {};
+  },
   /** Commits one tile after the other until that fails. */
   async fill() {
     for (let x = 0; x < 10_000; x++) {

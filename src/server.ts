@@ -7,7 +7,7 @@ import { openTransport, type TransportChoice } from './access/open-transport.ts'
 import type { SessionTimings } from './access/session-context.ts';
 import { DEFAULT_TIMINGS, SessionHub } from './access/session-hub.ts';
 import { decideUpgrade } from './access/upgrade.ts';
-import { type ChannelEntry, ingestedPaths } from './core/channel.ts';
+import { type ChannelEntry, finishDrops, ingestedPaths } from './core/channel.ts';
 import { Core } from './core/core.ts';
 import type { Database } from './database/database.ts';
 import { openLmdbDatabase } from './database/lmdb-database.ts';
@@ -80,6 +80,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
 async function startOn(database: Database, maker: TileMaker, options: ServerOptions): Promise<RunningServer> {
   const { log, host } = options;
+  await finishDrops(database);
   const demo = options.demo ? await ingestDemo(database, maker, log) : [];
   const channels = channelEntries(options, [...ingestedPaths(database), ...demo]);
   const core = new Core({ database, maker, cacheBytes: options.cacheBytes, channels, log });

@@ -12,6 +12,7 @@ import {
   volumeOf,
 } from '../../protocol/volume.ts';
 import type { Database } from '../database/database.ts';
+import { storedEncoding } from '../image/codecs/registry.ts';
 import { coarserMip, pyramid } from '../image/downsample.ts';
 import type { SourceInfo } from '../image/source.ts';
 import type { TileMaker, VolumeSpec } from '../image/tile-maker.ts';
@@ -79,11 +80,6 @@ export interface ChannelRecord {
 /** Levels built on demand above the source's own: more would make one request read a great part of the volume. */
 export const ON_DEMAND_LEVELS = 3;
 
-/** How tiles of a channel are stored: labels compressed, in a form that is also good to send; images as they are. */
-function storedEncoding(type: VolumeType, dtype: DType): EncodingName {
-  return type === 'segmentation' && (dtype === 'uint32' || dtype === 'uint64') ? 'cseg' : 'raw';
-}
-
 /** Changes when tiles of the same source would be made differently. */
 const LAYOUT_VERSION = 1;
 
@@ -132,16 +128,35 @@ export async function openChannel(
     const record = { ...kept, mips: wanted.mips, type: wanted.type };
     return channelOf(entry, record);
   }
-  const record = await addRecord(database, entry.path, wanted);
-  if (kept !== undefined) await database.dropChannel(kept.number);
+  const record = await addRecord(database, entry.path, wanted, kept?.number);
+  await finishDrops(database);
   return channelOf(entry, record);
+}
+
+const DROP = 'drop:';
+
+/** Removes the tiles of channels that were given up, those of an earlier life that was cut off included. */
+export async function finishDrops(database: Database): Promise<void> {
+  for (const [name, number] of database.records(DROP)) {
+    if (typeof number === 'number') await database.dropChannel(number);
+    await database.commit({ records: [[name, null]] });
+  }
 }
 
 /** The last giving out of a number, by database: the next waits for it, or two channels would take the same. */
 const numbering = new WeakMap<Database, Promise<unknown>>();
 
-/** Keeps a new channel under a number that no other ever had. */
-function addRecord(database: Database, path: string, layout: Layout): Promise<ChannelRecord> {
+/**
+ * Keeps a new channel under a number that no other ever had.
+ *
+ * @param givenUp number of the channel that it takes the place of.
+ */
+function addRecord(
+  database: Database,
+  path: string,
+  layout: Layout,
+  givenUp: number | undefined,
+): Promise<ChannelRecord> {
   const before = numbering.get(database) ?? Promise.resolve();
   const adding = before.then(async () => {
     const next = database.record('next-channel');
@@ -151,6 +166,8 @@ function addRecord(database: Database, path: string, layout: Layout): Promise<Ch
       records: [
         ['next-channel', number + 1],
         [recordName(path), record],
+        // In the same commit: whatever happens next, the tiles without a channel are found again.
+        ...(givenUp === undefined ? [] : [[`${DROP}${givenUp}`, givenUp] as const]),
       ],
     });
     return record;
@@ -229,14 +246,25 @@ function voxelScaleOf(entry: ChannelEntry, info: SourceInfo): Vec3 {
 }
 
 function chunkOf(entry: ChannelEntry, info: SourceInfo, mip: MipInfo): Vec3 {
-  if (entry.chunk !== undefined) return minVec(entry.chunk, mip.shape);
   const bytes = BYTES_PER_VOXEL[info.dtype];
+  if (entry.chunk !== undefined) return cutToTile(minVec(entry.chunk, mip.shape), bytes);
   if (entry.maxBlockBytes !== undefined && info.kind === 'hdf5')
-    return butterflyBlock(mip.shape, bytes, entry.maxBlockBytes);
+    return cutToTile(butterflyBlock(mip.shape, bytes, entry.maxBlockBytes), bytes);
   // A format made for tiles of its own is served in them: a stored chunk can then be taken over as it is.
   const rawBytes = volumeOf(mip.chunk) * bytes;
   if (info.kind === 'precomputed' && rawBytes <= MAX_RAW_TILE) return mip.chunk;
   return defaultChunk(mip.shape);
+}
+
+/** Halves the longest side of a chunk until its voxels are no more bytes than a tile may have. Rule [D6]. */
+function cutToTile(chunk: Vec3, voxelBytes: number): Vec3 {
+  if (volumeOf(chunk) * voxelBytes <= MAX_RAW_TILE) return chunk;
+  const longest = Math.max(...chunk);
+  const axis = chunk.indexOf(longest);
+  return cutToTile(
+    mapVec(chunk, (size, at) => (at === axis ? Math.ceil(size / 2) : size)),
+    voxelBytes,
+  );
 }
 
 function channelOf(entry: ChannelEntry, record: ChannelRecord): Channel {

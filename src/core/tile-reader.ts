@@ -5,10 +5,10 @@
  */
 import { BflyError } from '../../protocol/errors.ts';
 import { TileFlag } from '../../protocol/tile-frame.ts';
-import { type EncodingName, encodingNumber, type MipInfo, mipBox, type Vec3 } from '../../protocol/volume.ts';
+import { type Box, type EncodingName, encodingNumber, type MipInfo, mipBox, type Vec3 } from '../../protocol/volume.ts';
 import type { Database } from '../database/database.ts';
 import type { TileMaker } from '../image/tile-maker.ts';
-import { tileBox, tilesOf } from '../query/tile-grid.ts';
+import { tileBox, tilesIn, tilesOf } from '../query/tile-grid.ts';
 import type { Logger } from '../utility/log.ts';
 import type { Cache } from './cache.ts';
 import type { Channel } from './channel.ts';
@@ -24,6 +24,8 @@ export class TileReader {
   readonly #cache: Cache;
   readonly #maker: TileMaker;
   readonly #log: Logger;
+  /** Frames of tiles that a source does not have at the moment: what is built from them does not last either. */
+  readonly #fleeting = new WeakSet<Uint8Array>();
   readonly #loading = new Map<string, Promise<Uint8Array>>();
   /** Tiles read once, oldest first, with their bytes. */
   readonly #touched = new Map<string, number>();
@@ -51,10 +53,10 @@ export class TileReader {
    */
   peek(channel: Channel, mip: number, tile: Vec3, to: EncodingName, keep: boolean): Uint8Array | undefined {
     const key = storedKey(channel, mip, tile);
-    // Also where that is how the channel's tiles are stored: some are kept as their source has them, in another encoding.
-    const transcoded = this.#cache.bytes(transcodedKey(key, to));
-    if (transcoded !== undefined) return transcoded;
-    return this.#peekStored(channel, key, mip, tile, keep, to);
+    // The likelier place first. Some tiles are kept as their source has them, whatever the channel's encoding.
+    if (to === channel.stored)
+      return this.#peekStored(channel, key, mip, tile, keep, to) ?? this.#cache.bytes(transcodedKey(key, to));
+    return this.#cache.bytes(transcodedKey(key, to)) ?? this.#peekStored(channel, key, mip, tile, keep, to);
   }
 
   /**
@@ -134,6 +136,7 @@ export class TileReader {
           ? await this.#makeFromSource(channel, mip, tile)
           : await this.#makeFromFiner(channel, mip, tile);
       if (absent) {
+        this.#fleeting.add(frame);
         this.#cache.set(key, frame, NEGATIVE_TTL_MS);
         return frame;
       }
@@ -173,21 +176,12 @@ export class TileReader {
     const below = channel.mips[mip - 1] as MipInfo;
     const factors = channel.factors[mip] as Vec3;
     const box = tileBox(level, tile[0], tile[1], tile[2]);
-    const range = tilesOf(below, [
-      box[0] * factors[0],
-      box[1] * factors[1],
-      box[2] * factors[2],
-      box[3] * factors[0],
-      box[4] * factors[1],
-      box[5] * factors[2],
-    ]);
-    const loads: Promise<Uint8Array>[] = [];
-    if (range !== undefined)
-      for (let z = range[2]; z < range[5]; z++)
-        for (let y = range[1]; y < range[4]; y++)
-          for (let x = range[0]; x < range[3]; x++) loads.push(this.loadStored(channel, mip - 1, [x, y, z]));
-    return this.#maker.fromFiner({
-      finer: await Promise.all(loads),
+    const [fx, fy, fz] = factors;
+    const footprint: Box = [box[0] * fx, box[1] * fy, box[2] * fz, box[3] * fx, box[4] * fy, box[5] * fz];
+    const loads = [...tilesIn(tilesOf(below, footprint))].map((finer) => this.loadStored(channel, mip - 1, finer));
+    const finer = await Promise.all(loads);
+    const { frame, absent } = await this.#maker.fromFiner({
+      finer,
       dtype: channel.dtype,
       type: channel.type,
       factors,
@@ -196,6 +190,7 @@ export class TileReader {
       box,
       encoding: channel.stored,
     });
+    return { frame, absent: absent || finer.some((below) => this.#fleeting.has(below)) };
   }
 
   /** A store that cannot take a tile (a full disk) costs speed, not the answer. */

@@ -34,7 +34,8 @@ describe('inspectFile', () => {
     root.openDB({ name: 'tiles' });
     const entries = new Map<string, string | undefined>([
       ['b', 'x'.repeat(700)],
-      ['tiles', undefined],
+      // lmdb ends the names of sub-databases with a zero.
+      ['tiles\0', undefined],
       ['ä', 'second'],
     ]);
     expect(inspectFile(file)).toEqual({ kind: 'lmdb', short: false, entries });

@@ -1,5 +1,5 @@
 /** Broken, absurd and vanishing files in a served folder: they cost their own channel and nobody else's. */
-import { mkdir, readFile, rename, symlink, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import h5wasm, { ready } from 'h5wasm/node';
 import sharp from 'sharp';
@@ -121,6 +121,8 @@ async function writeTiny(file: string): Promise<void> {
     .toFile(file);
 }
 
+/** Seconds since 1970, whole ones: a date that can be set again exactly. */
+const LONG_AGO = 1_700_000_000;
 const big = 2 ** 31 - 1;
 
 /** Headers that promise more than there is. */
@@ -257,8 +259,10 @@ describe('hostile files', { timeout: 60_000 }, () => {
           );
       }
     }
-    for (const { format, where } of BREAKS)
+    for (const { format, where, file } of BREAKS) {
       await FORMATS.find(({ name }) => name === format)?.write(at(`${where}/${format}/x`), GOOD);
+      await utimes(at(`${where}/${format}/x/${file}`), LONG_AGO, LONG_AGO);
+    }
     await writeHuge(at('huge/h/h'));
     await writeLinks(at('links/l/l'));
     line = await startLine({
@@ -343,11 +347,12 @@ describe('hostile files', { timeout: 60_000 }, () => {
       return { right, errors };
     }
 
-    it.each(BREAKS)('$format: $what gives ERROR tiles, and heals', async ({ format, file, how, where }) => {
+    it.concurrent.for(BREAKS)('$format: $what gives ERROR tiles, and heals', async (change, { expect }) => {
+      const { format, file, how, where } = change;
       const channel = good(format, where);
       await channelInfo(session, channel);
       const broken = at(`${where}/${format}/x/${file}`);
-      const backup = path.join(top.path, 'backup');
+      const backup = path.join(top.path, `backup-${where}`);
       await writeFile(backup, await readFile(broken));
       await how(broken);
       const { right, errors } = await pullAll(channel);
@@ -357,8 +362,9 @@ describe('hostile files', { timeout: 60_000 }, () => {
       // Whoever asks for a box that needs them is told so, and the others are served.
       expectClean(await errorOf(session.cutout(channel, { box: WHOLE })));
       await Promise.all(FORMATS.map(({ name }) => expectGood(name)));
-      // In place, as whoever mends it would: the file stays the same one.
+      // In place and with its old date: the file is again what it was.
       await writeFile(broken, await readFile(backup));
+      await utimes(broken, LONG_AGO, LONG_AGO);
       if (format === 'hdf5') return; // The library has read the damage into its memory.
       await expect.poll(async () => (await pullAll(channel)).errors, { timeout: 20_000, interval: 500 }).toEqual([]);
     });

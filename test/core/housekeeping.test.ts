@@ -1,0 +1,58 @@
+/** What must not stay in the store, and what must not get too large. */
+import { describe, expect, it } from 'vitest';
+import { finishDrops, openChannel } from '../../src/core/channel.ts';
+import { Core } from '../../src/core/core.ts';
+import { MemoryDatabase } from '../../src/database/memory-database.ts';
+import { openArraySource } from '../../src/image/array-source.ts';
+import { InlineTileMaker } from '../../src/image/inline-tile-maker.ts';
+import { fillTileFrame } from '../../src/image/tile.ts';
+import { SILENT_LOG } from '../../src/utility/log.ts';
+
+const path = 'lab/fly/cube/em';
+const spec = { path: '/em' };
+
+describe('housekeeping', () => {
+  it('keeps neither chunks that the source does not have, nor what is built from them', async () => {
+    const database = new MemoryDatabase();
+    let missing = true;
+    const maker = new InlineTileMaker(async () => {
+      const data = new Uint8Array(128 * 64 * 64).fill(7);
+      const source = await openArraySource({ data, shape: [128, 64, 64], dtype: 'uint8', kind: 'precomputed' });
+      return {
+        info: source.info,
+        read: (mip, box) => source.read(mip, box),
+        readChunk: async (_mip, [x]) => (missing && x === 1 ? 'absent' : undefined),
+        close: () => source.close(),
+      };
+    });
+    const core = new Core({ database, maker, cacheBytes: 2 ** 24, channels: [{ path, spec }], log: SILENT_LOG });
+    const channel = await core.updateQuery({ path });
+    expect(channel.mips[1]?.shape).toEqual([64, 32, 32]);
+    await core.tiles.loadStored(channel, 1, [0, 0, 0]);
+    const stored = (mip: number, x: number): boolean =>
+      database.hasTile({ channel: channel.number, mip, x, y: 0, z: 0, version: 0 });
+    expect([stored(0, 0), stored(0, 1), stored(1, 0)]).toEqual([true, false, false]);
+    missing = false;
+    core.cache.deletePrefix('');
+    await core.tiles.loadStored(channel, 1, [0, 0, 0]);
+    expect([stored(0, 1), stored(1, 0)]).toEqual([true, true]);
+  });
+
+  it('removes the tiles of a channel that was given up, also when it was cut off before', async () => {
+    const database = new MemoryDatabase();
+    const frame = fillTileFrame({ dtype: 'uint8', mip: 0, box: [0, 0, 0, 8, 8, 8], seq: 0 });
+    const key = { channel: 5, mip: 0, x: 0, y: 0, z: 0, version: 0 };
+    await database.commit({ tiles: [{ key, frame }], records: [['drop:5', 5]] });
+    await finishDrops(database);
+    expect(database.hasTile(key)).toBe(false);
+    expect(database.records('drop:')).toEqual([]);
+  });
+
+  it('[D6] cuts configured chunks of more than 4 MiB', async () => {
+    const data = new Uint8Array(256 * 128 * 256);
+    const maker = new InlineTileMaker(() => openArraySource({ data, shape: [256, 128, 256], dtype: 'uint8' }));
+    const entry = { path, spec, chunk: [256, 128, 256] as const };
+    const channel = await openChannel(entry, new MemoryDatabase(), maker);
+    expect(channel.mips[0]?.chunk).toEqual([128, 128, 256]);
+  });
+});

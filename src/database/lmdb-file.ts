@@ -70,7 +70,12 @@ export function inspectFile(path: string): FileState {
     for (let reading = 1; ; reading++) {
       const meta = newestMeta(file);
       const { size } = fstatSync(file);
-      if (meta === undefined) return stateOf(size === 0 ? 'absent' : 'foreign');
+      if (meta === undefined) {
+        if (size === 0) return stateOf('absent');
+        // Asked again, since a first start may have written the metas after they were read and before the size was.
+        if (newestMeta(file) === undefined) return stateOf('foreign');
+        continue;
+      }
       const state = inspectPages(file, meta, BigInt(Math.floor(size / meta.pageSize)));
       // A page may be written anew once its transaction is not the last any more.
       if (newestMeta(file)?.transaction === meta.transaction) return state;

@@ -15,6 +15,7 @@ import { resolveSpec } from './image/open-source.ts';
 import type { TileMaker, VolumeSpec } from './image/tile-maker.ts';
 import { WorkerTileMaker } from './image/worker-tile-maker.ts';
 import { ingestDemo } from './ingest/demo.ts';
+import type { IngestProgress } from './ingest/ingest.ts';
 import { AllowedPaths } from './utility/allowed-paths.ts';
 import { type Catalogue, catalogueChannels } from './utility/catalogue.ts';
 import type { Logger } from './utility/log.ts';
@@ -39,6 +40,10 @@ export interface ServerOptions {
   readonly limits?: Partial<Limits>;
   /** Blocks of HDF5 files by Butterfly's rule, of this many bytes. */
   readonly maxBlockBytes?: number;
+  /** Hears how the demonstration volume comes along. */
+  readonly onDemoProgress?: (progress: IngestProgress) => void;
+  /** Breaks the start off. */
+  readonly signal?: AbortSignal;
   readonly timings?: Partial<SessionTimings>;
   /** How long unfinished pulls may take when the server stops, ms. */
   readonly graceMs?: number;
@@ -81,7 +86,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 async function startOn(database: Database, maker: TileMaker, options: ServerOptions): Promise<RunningServer> {
   const { log, host } = options;
   await finishDrops(database);
-  const demo = options.demo ? await ingestDemo(database, maker, log) : [];
+  const demo = options.demo ? await makeDemo(database, maker, options) : [];
   const channels = channelEntries(options, [...ingestedPaths(database), ...demo]);
   const core = new Core({ database, maker, cacheBytes: options.cacheBytes, channels, log });
   const server = `butterfly ${readVersion()}`;
@@ -118,6 +123,11 @@ async function startOn(database: Database, maker: TileMaker, options: ServerOpti
       return stopping;
     },
   };
+}
+
+function makeDemo(database: Database, maker: TileMaker, options: ServerOptions): Promise<readonly string[]> {
+  const { log, signal = new AbortController().signal, onDemoProgress: onProgress = () => {} } = options;
+  return ingestDemo({ database, maker, log, signal, onProgress });
 }
 
 /** The configured channels, then what else the store holds whole. */

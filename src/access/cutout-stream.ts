@@ -139,7 +139,14 @@ export class CutoutStream implements Stream {
       return 'ended';
     }
     const frame = this.#context.scratch(TILE_HEADER_BYTES + bytes);
-    const waiting = this.#parts.next(frame.subarray(TILE_HEADER_BYTES));
+    let waiting: undefined | Promise<void>;
+    try {
+      waiting = this.#parts.next(frame.subarray(TILE_HEADER_BYTES));
+    } catch (error) {
+      // A tile that failed a moment ago fails at once.
+      this.#fault = asFault(error);
+      return this.step();
+    }
     if (waiting !== undefined) {
       this.#awaitPart(waiting);
       return 'waiting';
@@ -152,7 +159,7 @@ export class CutoutStream implements Stream {
       if (!this.#over) this.#context.queue.wake(this.id);
     };
     part.then(wake, (error: unknown) => {
-      this.#fault = error instanceof BflyError ? error : new BflyError('INTERNAL', 'the box could not be read');
+      this.#fault = asFault(error);
       wake();
     });
   }
@@ -195,3 +202,7 @@ export class CutoutStream implements Stream {
 }
 
 const fitsU32 = (value: number): number => (value > 0xffff_ffff ? 0 : value);
+
+function asFault(error: unknown): BflyError {
+  return error instanceof BflyError ? error : new BflyError('INTERNAL', 'the box could not be read');
+}

@@ -15,6 +15,8 @@ import type { Connection, ConnectionEvents } from './transport.ts';
 /** What this server knows of the protocol. */
 export const FEATURES = ['pull', 'cutout', 'unique'] as const;
 const VERSION = 1;
+/** Messages that nothing answers, rules [X6] and [F6]. */
+const WITHOUT_REPLY: readonly ClientMessage['kind'][] = ['CREDIT', 'CANCEL', 'PONG', 'PRESENCE', 'BULK', 'IGNORED'];
 
 /** A client that asks on and on, and lets this much pile up unread, is cut off. */
 const CUT_OFF_BYTES = 3 * 1024 * 1024;
@@ -167,7 +169,7 @@ export class Session implements ConnectionEvents {
     if (message.kind === 'BULK' ? bytes > this.#home.limits.bulk + 64 : bytes > this.#home.limits.message)
       throw new BadFrame(
         0,
-        message.id,
+        hasReply(message) ? message.id : 0,
         new BflyError('TOO_LARGE', `a message may have ${this.#home.limits.message} bytes`),
       );
     if (!this.#isWithinRate(message)) return;
@@ -203,8 +205,10 @@ export class Session implements ConnectionEvents {
     }
     const burst = isControl ? this.#home.limits.controlPerSecond : this.#home.limits.framesBurst;
     if (++this.#refusals > ABUSE_BURSTS * burst) this.close(CLOSE_CODES.RATE, 'too many frames for too long');
-    else if (hasReply(message))
-      this.#error(message.id, new BflyError('RATE_LIMITED', 'too many frames; wait a moment', { retryMs }));
+    else if (hasReply(message)) {
+      const id = this.#requests.has(message.id) ? 0 : message.id;
+      this.#error(id, new BflyError('RATE_LIMITED', 'too many frames; wait a moment', { retryMs }));
+    }
     return false;
   }
 
@@ -324,7 +328,7 @@ export class Session implements ConnectionEvents {
 }
 
 function hasReply({ kind }: ClientMessage): boolean {
-  return kind !== 'CREDIT' && kind !== 'CANCEL' && kind !== 'PONG' && kind !== 'PRESENCE' && kind !== 'BULK';
+  return !WITHOUT_REPLY.includes(kind);
 }
 
 function clamp(value: number, range: { readonly min: number; readonly max: number }): number {

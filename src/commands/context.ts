@@ -31,6 +31,10 @@ export interface ServerOptions {
   readonly allowedPaths: readonly string[];
   readonly limits?: Partial<Limits>;
   readonly maxBlockBytes?: number;
+  /** Hears how the demonstration volume comes along; not called where it is there already. */
+  readonly onDemoProgress?: (progress: IngestProgress) => void;
+  /** Breaks the start off. */
+  readonly signal?: AbortSignal;
 }
 
 /** A server that listens. */

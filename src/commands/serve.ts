@@ -2,6 +2,7 @@
 import { type Command, Option } from 'commander';
 import { writeFileWhole } from '../utility/atomic-file.ts';
 import { catalogueChannels, writeCatalogueYaml } from '../utility/config.ts';
+import { openProgress } from '../utility/progress.ts';
 import { readMebibytes, readPort, withLogLevel } from './arguments.ts';
 import { type Context, say } from './context.ts';
 import { planServer, type ServeOptions, type ServePlan } from './serve-plan.ts';
@@ -57,19 +58,36 @@ async function serve(sources: readonly string[], options: ServeOptions, context:
 /** Runs until the first signal. */
 async function runServer(plan: ServePlan, context: Context): Promise<void> {
   const { terminal, parts } = context;
-  let interrupt = (): void => {};
+  const abort = new AbortController();
   const interrupted = new Promise<void>((resolve) => {
-    interrupt = resolve;
+    abort.signal.addEventListener('abort', () => resolve());
   });
-  const forget = terminal.onInterrupt(() => interrupt());
+  const forget = terminal.onInterrupt(() => abort.abort());
+  const progress = openProgress({ label: 'making the demonstration volume', unit: 'voxels', stream: terminal.err });
   try {
-    const server = await parts.startServer({ ...plan.server, log: await parts.openLog(plan.logLevel) });
+    const server = await parts.startServer({
+      ...plan.server,
+      log: await parts.openLog(plan.logLevel),
+      signal: abort.signal,
+      onDemoProgress: (state) =>
+        progress.update({
+          done: state.voxelsDone,
+          total: state.voxelsTotal,
+          bytes: state.bytesDone,
+          elapsedMs: state.elapsedMs,
+        }),
+    });
+    progress.end();
     const { url, transport, channels } = server;
     await terminal.out(`bfly listening on ${url} (${transport}), ${channels} channels\n`);
     if (plan.server.demo) await terminal.out(await demoHints(url));
     else if (channels === 0) say(terminal, 'there is nothing to show yet; try bfly serve FOLDER, or bfly serve --demo');
     await interrupted;
     await server.stop();
+  } catch (error) {
+    progress.end();
+    // Stopped before it had begun: that is what was wanted.
+    if (!abort.signal.aborted) throw error;
   } finally {
     forget();
   }
@@ -82,7 +100,7 @@ async function demoHints(url: string): Promise<string> {
   const lines = [
     `npx bfly ls ${url} -r`,
     `npx bfly info ${url} ${em}`,
-    `npx bfly pull ${url} ${em} --box 0,0,0,64,64,1 -o slice.png`,
+    `npx bfly pull ${url} ${em} --box 0,0,64,512,512,65 -o slice.png`,
     `npx bfly unique ${url} ${segmentation} --box 0,0,0,64,64,64`,
     `npx bfly pull ${url} ${segmentation} -o segments.npy`,
   ];

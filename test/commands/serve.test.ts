@@ -167,7 +167,7 @@ describe('bfly serve', () => {
     expect(out).toMatch(
       /^bfly listening on .*\n\nTry next, in another terminal:\n {2}npx bfly ls http:\/\/127.0.0.1:2001 -r\n/,
     );
-    expect(out).toMatch(/npx bfly pull http:\/\/127.0.0.1:2001 \S+ --box 0,0,0,64,64,1 -o slice.png\n/);
+    expect(out).toMatch(/npx bfly pull http:\/\/127.0.0.1:2001 \S+ --box 0,0,64,512,512,65 -o slice.png\n/);
   });
 
   it('writes with -o a configuration that -e serves alike', async () => {

@@ -40,6 +40,8 @@ export interface Channel {
   /** Number in the store's keys. */
   readonly number: number;
   readonly spec: VolumeSpec | undefined;
+  /** What the source said of itself when it was opened; undefined where it was not. */
+  readonly sourceFingerprint: string | undefined;
   readonly sourceKind: string;
   readonly type: VolumeType;
   readonly dtype: DType;
@@ -120,17 +122,17 @@ export async function openChannel(
   const kept = channelRecord(database, entry.path);
   if (entry.spec === undefined || (kept?.ingested === true && levels === 'on-demand')) {
     if (kept === undefined) throw new BflyError('NOT_FOUND', `${entry.path} is not in the store`);
-    return channelOf(entry, kept);
+    return channelOf(entry, kept, undefined);
   }
   const info = await maker.open(entry.spec);
   const wanted = layOut(entry, info, levels);
   if (kept !== undefined && kept.fingerprint === wanted.fingerprint) {
     const record = { ...kept, mips: wanted.mips, type: wanted.type };
-    return channelOf(entry, record);
+    return channelOf(entry, record, info.fingerprint);
   }
   const record = await addRecord(database, entry.path, wanted, kept?.number);
   await finishDrops(database);
-  return channelOf(entry, record);
+  return channelOf(entry, record, info.fingerprint);
 }
 
 const DROP = 'drop:';
@@ -267,12 +269,13 @@ function cutToTile(chunk: Vec3, voxelBytes: number): Vec3 {
   );
 }
 
-function channelOf(entry: ChannelEntry, record: ChannelRecord): Channel {
+function channelOf(entry: ChannelEntry, record: ChannelRecord, sourceFingerprint: string | undefined): Channel {
   const { mips, sourceMips } = record;
   return {
     path: entry.path,
     number: record.number,
     spec: record.ingested ? undefined : entry.spec,
+    sourceFingerprint,
     sourceKind: record.sourceKind,
     type: record.type,
     dtype: record.dtype,

@@ -74,6 +74,8 @@ const KINDS: readonly EntryKind[] = ['experiment', 'sample', 'dataset', 'channel
 const FAILED_OPEN_TTL_MS = 2_000;
 /** Tiles that one look for ids holds at a time. */
 const UNIQUE_TILES_AT_ONCE = 8;
+/** How long a source is believed to be as it was. */
+const RECHECK_MS = 10_000;
 /** Tiles that one sampled answer may read. */
 const MAX_SAMPLED_TILES = 4_096;
 
@@ -85,6 +87,7 @@ export class Core {
   readonly #maker: TileMaker;
   readonly #entries = new Map<string, ChannelEntry>();
   readonly #channels = new Map<string, Promise<Channel>>();
+  readonly #checkedAt = new Map<string, number>();
   /** What INFO says of the channels that are open. */
   readonly #infos = new Map<string, ChannelInfo>();
   readonly #failedAt = new Map<string, number>();
@@ -145,7 +148,9 @@ export class Core {
 
   /** Metadata of a channel that is open already: the same object until it changes. */
   peekInfo(query: InfoQuery): ChannelInfo | undefined {
-    return this.#infos.get(query.path);
+    const info = this.#infos.get(query.path);
+    if (info !== undefined) this.#recheck(query.path);
+    return info;
   }
 
   /** Metadata of all channels of a dataset; a channel that cannot be opened is left out and logged. */
@@ -201,13 +206,38 @@ export class Core {
       this.#channels.delete(path);
     }
     const known = this.#channels.get(path);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      this.#recheck(path);
+      return known;
+    }
     const entry = this.#entries.get(path);
     if (entry === undefined) return Promise.reject(notFound(path));
     const opening = openChannel(entry, this.#database, this.#maker);
     this.#channels.set(path, opening);
+    this.#checkedAt.set(path, Date.now());
     opening.catch(() => this.#failedAt.set(path, Date.now()));
     return opening;
+  }
+
+  /**
+   * Now and then, looks whether a channel's source is still what it was. Where it is not, the channel is opened anew for the
+   * next who asks, with tiles and an epoch of its own. A source that is away for a moment changes nothing.
+   */
+  #recheck(path: string): void {
+    const now = Date.now();
+    if (now - (this.#checkedAt.get(path) ?? now) < RECHECK_MS) return;
+    this.#checkedAt.set(path, now);
+    const known = this.#channels.get(path);
+    known
+      ?.then(async ({ spec, sourceFingerprint }) => {
+        if (spec === undefined || sourceFingerprint === undefined) return;
+        const { fingerprint } = await this.#maker.open(spec);
+        if (fingerprint === sourceFingerprint || this.#channels.get(path) !== known) return;
+        this.#log.info({ path }, 'the data of a channel have changed');
+        this.#channels.delete(path);
+        this.#infos.delete(path);
+      })
+      .catch(() => {});
   }
 
   /** A query for pixels of a path, with Butterfly's defaults. */

@@ -152,8 +152,8 @@ export class TileReader {
   }
 
   #makeFromSource(channel: Channel, mip: number, tile: Vec3): ReturnType<TileMaker['fromSource']> {
-    const { spec } = channel;
-    if (spec === undefined)
+    const { spec, sourceFingerprint } = channel;
+    if (spec === undefined || sourceFingerprint === undefined)
       throw new BflyError(
         'NOT_FOUND',
         `tile ${tile.join(',')} of mip ${mip} was never ingested and there is no source`,
@@ -162,6 +162,7 @@ export class TileReader {
     const box = tileBox(level, tile[0], tile[1], tile[2]);
     return this.#maker.fromSource({
       spec,
+      fingerprint: sourceFingerprint,
       dtype: channel.dtype,
       mip,
       box,

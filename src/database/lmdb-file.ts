@@ -55,6 +55,7 @@ export interface FileState {
 }
 
 interface Meta {
+  readonly bytes: Buffer;
   readonly pageSize: number;
   readonly freeRoot: bigint;
   readonly mainRoot: bigint;
@@ -77,8 +78,8 @@ export function inspectFile(path: string): FileState {
         continue;
       }
       const state = inspectPages(file, meta, BigInt(Math.floor(size / meta.pageSize)));
-      // A page may be written anew once its transaction is not the last any more.
-      if (newestMeta(file)?.transaction === meta.transaction) return state;
+      // A page may be written anew once its transaction is not the last any more; and a meta may have been written while it was read.
+      if (newestMeta(file)?.bytes.equals(meta.bytes) === true) return state;
       if (reading === READINGS) throw Object.assign(new Error('the file changes too fast'), { code: 'EAGAIN' });
     }
   } finally {
@@ -161,6 +162,7 @@ function readMeta(file: number, position: number): Meta | undefined {
   const pageSize = bytes.readUInt32LE(48);
   if (bytes.readUInt16LE(28) !== DATA_VERSION || pageSize < 512 || pageSize > 65536) return undefined;
   return {
+    bytes,
     pageSize,
     freeRoot: bytes.readBigUInt64LE(88),
     mainRoot: bytes.readBigUInt64LE(136),

@@ -47,6 +47,8 @@ interface OpenedSource {
   readonly source: Promise<Source>;
   /** Reads under way: a source in use is not closed. */
   users: number;
+  /** Another has taken its place: it is closed after its last read. */
+  replaced: boolean;
 }
 
 /** A `TileMaker` without threads. */
@@ -58,24 +60,19 @@ export class InlineTileMaker implements TileMaker {
     this.#open = open;
   }
 
-  open(spec: VolumeSpec): Promise<SourceInfo> {
-    return this.#with(spec, async (source) => source.info);
+  async open(spec: VolumeSpec): Promise<SourceInfo> {
+    return this.#with(this.#renew(spec), async (source) => source.info);
   }
 
   fromSource(tile: SourceTile): Promise<MadeTile> {
-    return this.#with(tile.spec, async (source) => {
-      const { dtype, mip, box, encoding, shift } = tile;
-      if (tile.chunk !== undefined && source.readChunk !== undefined) {
-        const chunk = await source.readChunk(mip, tile.chunk);
-        if (chunk === 'absent') return { frame: fillTileFrame({ dtype, mip, box, seq: 0 }), absent: true };
-        // Raw chunks are looked at below, where one value all over becomes a FILL.
-        if (chunk !== undefined && chunk.encoding !== 'raw')
-          return { frame: frameFromEncoded({ ...chunk, dtype, mip, box, seq: 0 }), absent: false };
-      }
-      const [sx, sy, sz] = shift;
-      const inSource: Box = [box[0] + sx, box[1] + sy, box[2] + sz, box[3] + sx, box[4] + sy, box[5] + sz];
-      const raw = await source.read(mip, inSource);
-      return { frame: await makeTileFrame({ raw, dtype, mip, box, seq: 0, encoding }), absent: false };
+    const { spec, fingerprint } = tile;
+    return this.#with(this.#take(spec), (source) => {
+      if (source.info.fingerprint === fingerprint) return readTile(source, tile);
+      // Opened before its data changed, or after: only a new look can tell.
+      return this.#with(this.#renew(spec), (fresh) => {
+        if (fresh.info.fingerprint === fingerprint) return readTile(fresh, tile);
+        throw new BflyError('UNAVAILABLE', 'the data of this channel have just changed; ask again', { retryMs: 1_000 });
+      });
     });
   }
 
@@ -117,27 +114,33 @@ export class InlineTileMaker implements TileMaker {
     await Promise.allSettled(opened.map(async ({ source }) => (await source).close()));
   }
 
-  async #with<T>(spec: VolumeSpec, work: (source: Source) => Promise<T>): Promise<T> {
-    const opened = this.#take(spec);
+  async #with<T>(opened: OpenedSource, work: (source: Source) => Promise<T>): Promise<T> {
     opened.users++;
     try {
       return await work(await opened.source);
     } finally {
       opened.users--;
+      if (opened.replaced && opened.users === 0) closeQuietly(opened);
     }
   }
 
   #take(spec: VolumeSpec): OpenedSource {
     const key = JSON.stringify(spec);
     const known = this.#sources.get(key);
-    if (known !== undefined) {
-      // To the end of the map: the first entry is the one not used for longest.
-      this.#sources.delete(key);
-      this.#sources.set(key, known);
-      return known;
-    }
+    if (known === undefined) return this.#renew(spec);
+    // To the end of the map: the first entry is the one not used for longest.
+    this.#sources.delete(key);
+    this.#sources.set(key, known);
+    return known;
+  }
+
+  /** Opens a source, in the place of the one that is open. */
+  #renew(spec: VolumeSpec): OpenedSource {
+    const key = JSON.stringify(spec);
+    const known = this.#sources.get(key);
+    if (known !== undefined) this.#giveUp(key, known);
     this.#closeUnused();
-    const opened: OpenedSource = { source: this.#open(spec), users: 0 };
+    const opened: OpenedSource = { source: this.#open(spec), users: 0, replaced: false };
     this.#sources.set(key, opened);
     opened.source.catch(() => {
       if (this.#sources.get(key) === opened) this.#sources.delete(key);
@@ -145,17 +148,41 @@ export class InlineTileMaker implements TileMaker {
     return opened;
   }
 
+  #giveUp(key: string, opened: OpenedSource): void {
+    this.#sources.delete(key);
+    opened.replaced = true;
+    if (opened.users === 0) closeQuietly(opened);
+  }
+
   #closeUnused(): void {
     for (const [key, opened] of this.#sources) {
       if (this.#sources.size < OPEN_SOURCES) return;
       if (opened.users > 0) continue;
-      this.#sources.delete(key);
-      opened.source.then(
-        (source) => source.close(),
-        () => {},
-      );
+      this.#giveUp(key, opened);
     }
   }
+}
+
+function closeQuietly({ source }: OpenedSource): void {
+  source.then(
+    (open) => open.close(),
+    () => {},
+  );
+}
+
+async function readTile(source: Source, tile: SourceTile): Promise<MadeTile> {
+  const { dtype, mip, box, encoding, shift } = tile;
+  if (tile.chunk !== undefined && source.readChunk !== undefined) {
+    const chunk = await source.readChunk(mip, tile.chunk);
+    if (chunk === 'absent') return { frame: fillTileFrame({ dtype, mip, box, seq: 0 }), absent: true };
+    // Raw chunks are looked at below, where one value all over becomes a FILL.
+    if (chunk !== undefined && chunk.encoding !== 'raw')
+      return { frame: frameFromEncoded({ ...chunk, dtype, mip, box, seq: 0 }), absent: false };
+  }
+  const [sx, sy, sz] = shift;
+  const inSource: Box = [box[0] + sx, box[1] + sy, box[2] + sz, box[3] + sx, box[4] + sy, box[5] + sz];
+  const raw = await source.read(mip, inSource);
+  return { frame: await makeTileFrame({ raw, dtype, mip, box, seq: 0, encoding }), absent: false };
 }
 
 function boxOfFrame(frame: Uint8Array, dtype: DType): Box {

@@ -8,6 +8,8 @@ export type VolumeSpec = SourceSpec | { readonly demo: 'em' | 'segmentation' };
 /** A tile to be read from a source. */
 export interface SourceTile {
   readonly spec: VolumeSpec;
+  /** What the source said of itself when the channel was opened; where it says otherwise now, its data are others. */
+  readonly fingerprint: string;
   readonly dtype: DType;
   readonly mip: number;
   /** In voxels of the channel's level. */
@@ -62,7 +64,7 @@ export interface RenderRequest {
 
 /** Work on pixels. Every method may run in a worker; calls may overlap. Errors are BflyErrors. */
 export interface TileMaker {
-  /** Opens a source, or finds it open. @throws BflyError NOT_FOUND, UNSUPPORTED. */
+  /** Opens a source as it is now, also where it was open before. @throws BflyError NOT_FOUND, UNSUPPORTED. */
   open(spec: VolumeSpec): Promise<SourceInfo>;
   /** Reads one tile from a source and encodes it as it is stored. */
   fromSource(tile: SourceTile): Promise<MadeTile>;

@@ -1,5 +1,5 @@
 /** What must not stay in the store, and what must not get too large. */
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { finishDrops, openChannel } from '../../src/core/channel.ts';
 import { Core } from '../../src/core/core.ts';
 import { MemoryDatabase } from '../../src/database/memory-database.ts';
@@ -12,6 +12,44 @@ const path = 'lab/fly/cube/em';
 const spec = { path: '/em' };
 
 describe('housekeeping', () => {
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it('sees within seconds that the data of a source have changed, and serves the new ones under a new epoch', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    let value = 3;
+    let closed = 0;
+    const maker = new InlineTileMaker(async () => {
+      const data = new Uint8Array(64 ** 3).fill(value);
+      const source = await openArraySource({ data, shape: [64, 64, 64], dtype: 'uint8' });
+      const info = { ...source.info, fingerprint: `value ${value}` };
+      return { info, read: (mip, box) => source.read(mip, box), close: async () => void closed++ };
+    });
+    const database = new MemoryDatabase();
+    const core = new Core({ database, maker, cacheBytes: 2 ** 24, channels: [{ path, spec }], log: SILENT_LOG });
+    const voxel = async (): Promise<number | undefined> => {
+      const { raw } = await core.readBox(await core.updateQuery({ path }), 0, [1, 2, 3, 2, 3, 4]);
+      return raw[0];
+    };
+    expect(await voxel()).toBe(3);
+    const before = await core.getInfo({ path });
+    const stale = await core.updateQuery({ path });
+    value = 4;
+    expect(await voxel()).toBe(3);
+    vi.setSystemTime(Date.now() + 11_000);
+    await voxel(); // looks, beside answering
+    await vi.waitFor(async () => expect(await voxel()).toBe(4));
+    const after = await core.getInfo({ path });
+    expect('epoch' in before && 'epoch' in after && before.epoch).not.toEqual('epoch' in after && after.epoch);
+    // Who still holds the old channel hears of it instead of being given new voxels as old ones.
+    await expect(core.tiles.load({ ...stale, number: 99 }, 0, [0, 0, 0], 'raw')).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+    });
+    expect(closed).toBeGreaterThan(0);
+    await maker.close();
+  });
+
   it('keeps neither chunks that the source does not have, nor what is built from them', async () => {
     const database = new MemoryDatabase();
     let missing = true;

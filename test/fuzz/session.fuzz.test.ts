@@ -251,8 +251,11 @@ class Client {
   over = false;
   #waiting: (() => void)[] = [];
 
-  private constructor(socket: WebSocket) {
+  readonly #hasRates: boolean;
+
+  private constructor(socket: WebSocket, hasRates: boolean) {
     this.socket = socket;
+    this.#hasRates = hasRates;
     socket.on('error', () => {});
     socket.on('message', (data: Buffer) => this.#receive(data));
     this.closed = new Promise((resolve) => {
@@ -264,8 +267,8 @@ class Client {
     });
   }
 
-  static async open(url: string): Promise<Client> {
-    const client = new Client(new WebSocket(url, ['bfly.v1'], { perMessageDeflate: false }));
+  static async open(url: string, hasRates: boolean): Promise<Client> {
+    const client = new Client(new WebSocket(url, ['bfly.v1'], { perMessageDeflate: false }), hasRates);
     await new Promise<void>((resolve, reject) => {
       client.socket.once('open', resolve);
       client.socket.once('error', reject);
@@ -282,7 +285,7 @@ class Client {
       return;
     }
     if (this.ledger !== undefined) this.ledger.received(message, data.length);
-    else if (message.kind === 'WELCOME') this.ledger = new SessionLedger(message.win);
+    else if (message.kind === 'WELCOME') this.ledger = new SessionLedger(message.win, this.#hasRates);
     else if (message.kind !== 'ERROR') this.faults.push(`${message.kind} came before WELCOME`);
     this.#wake();
   }
@@ -293,13 +296,13 @@ class Client {
     this.socket.send(frame);
   }
 
-  /** Waits until something holds or the connection is over; false where it does not within ten seconds. */
-  async until(holds: () => boolean): Promise<boolean> {
+  /** Waits until something holds or the connection is over; false where that takes too long. */
+  async until(holds: () => boolean, atMostMs = 10_000): Promise<boolean> {
     let late = false;
     const timer = setTimeout(() => {
       late = true;
       this.#wake();
-    }, 10_000);
+    }, atMostMs);
     while (!holds() && !this.over && !late) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     clearTimeout(timer);
     return !late;
@@ -318,9 +321,9 @@ interface Life {
 }
 
 /** One client from its first frame to its end, by the seed and its number alone. */
-async function live(url: string, number: number, mayBeCutOff: boolean): Promise<Life> {
+async function live(url: string, number: number, hasRates: boolean): Promise<Life> {
   const frames = new Frames(number);
-  const client = await Client.open(url);
+  const client = await Client.open(url, hasRates);
   if (frames.chance(12)) return beRude(client, frames);
   const win = frames.pick([1, 65_536, 2 ** 22]);
   client.send(encodeClient({ kind: 'HELLO', id: 1, v: [1], client: 'fuzz', feat: [], win, frame: 32_768 }).slice());
@@ -331,18 +334,18 @@ async function live(url: string, number: number, mayBeCutOff: boolean): Promise<
   for (let steps = 10 + frames.below(80); steps > 0 && !client.over && !ledger.closing; steps--) {
     client.send(frames.any(ledger));
     if (frames.chance(40)) await turn();
-    if (frames.chance(3) && !client.socket.isPaused) await client.until(() => ledger.due < 3);
+    if (frames.chance(3) && !client.socket.isPaused) await client.until(() => ledger.due < 3, 100);
   }
-  await part(client, ledger, frames, mayBeCutOff);
+  await part(client, ledger, frames, hasRates);
   return { faults: [...client.faults, ...ledger.faults], tiles: ledger.tiles, whole: ledger.whole };
 }
 
 /** The end of a connection: in the middle of everything, or when all that was asked for has come. */
-async function part(client: Client, ledger: SessionLedger, frames: Frames, mayBeCutOff: boolean): Promise<void> {
+async function part(client: Client, ledger: SessionLedger, frames: Frames, hasRates: boolean): Promise<void> {
   if (ledger.closing) {
     client.socket.resume();
     const code = await client.closed;
-    if (code !== 4003 && !mayBeCutOff) client.faults.push(`closed with ${code} after a frame that ends the connection`);
+    if (code !== 4003 && !hasRates) client.faults.push(`closed with ${code} after a frame that ends the connection`);
     return;
   }
   if (client.socket.isPaused || frames.chance(30)) {
@@ -360,7 +363,7 @@ async function part(client: Client, ledger: SessionLedger, frames: Frames, mayBe
   client.send(encodeClient({ kind: 'CREDIT', id: 0, grants: everything() }).slice());
   if (!(await client.until(() => ledger.open === 0)))
     client.faults.push(`${ledger.due} answers never came; the streams ${ledger.streams} never ended`);
-  if (client.over && !mayBeCutOff) client.faults.push(`closed with ${await client.closed} for nothing`);
+  if (client.over && !hasRates) client.faults.push(`closed with ${await client.closed} for nothing`);
   client.socket.close(1000);
   await client.closed;
 }

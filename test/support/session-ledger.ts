@@ -85,15 +85,23 @@ export class SessionLedger {
   readonly #window: number;
   #connectionBytes = 0;
 
-  /** @param windowBytes first credit of the connection and of its streams, as WELCOME said. */
-  constructor(windowBytes: number) {
+  readonly #hasRates: boolean;
+  /** Frames that have no reply and are answered by an ERROR of id 0, or dropped where they are over their rate. */
+  #droppable = 0;
+
+  /**
+   * @param windowBytes first credit of the connection and of its streams, as WELCOME said.
+   * @param hasRates whether the server has rates that this client passes.
+   */
+  constructor(windowBytes: number, hasRates = false) {
+    this.#hasRates = hasRates;
     this.#window = windowBytes;
     this.#limits.set(0, windowBytes);
   }
 
   /** Answers that are still to come, and streams that have not ended. */
   get open(): number {
-    return this.due + this.#streams.size;
+    return Math.max(0, this.due - this.#droppable) + this.#streams.size;
   }
 
   /** Every id that was used. */
@@ -118,11 +126,12 @@ export class SessionLedger {
     else if (frame.due === 'nothing') this.#grant(frame.message);
     else {
       const { id, message, kind } = frame;
-      if (message?.kind === 'PULL' || message?.kind === 'CUTOUT') this.#openWindow(id, message.win);
+      if (id !== 0 && (message?.kind === 'PULL' || message?.kind === 'CUTOUT')) this.#openWindow(id, message.win);
       const count = this.#count(id);
       count.asked++;
       if (kind !== undefined) count.kinds.set(kind, (count.kinds.get(kind) ?? 0) + 1);
       this.due++;
+      if (this.#hasRates && (message?.kind === 'PRESENCE' || message?.kind === 'BULK')) this.#droppable++;
     }
   }
 

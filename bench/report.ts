@@ -1,6 +1,6 @@
 /** The form of every benchmark's result, and how it is kept and shown. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import path from 'node:path';
 
@@ -75,6 +75,34 @@ export function writeReport(root: string, name: string, rows: readonly Row[]): v
   const folder = path.join(root, 'bench/results');
   mkdirSync(folder, { recursive: true });
   writeFileSync(path.join(folder, `${name}.json`), `${JSON.stringify(report, null, 2)}\n`);
+  const readme = path.join(root, 'README.md');
+  writeFileSync(readme, withTable(readFileSync(readme, 'utf8'), name, report));
+}
+
+/** The rows as README shows them, between the marks of a report's name. */
+export function markdownTable({ rows, commit, machine, node }: Report): string {
+  const lines = rows.map(({ name, ours, rival, unit, ratio, bar, rounds, spread, lowerIsBetter }) => {
+    const [work, beside] = name.split(' / ');
+    const wanted = bar === undefined ? '' : `${lowerIsBetter === true ? '≤' : '≥'} ${bar}`;
+    const figures = `${ours} ${unit} | ${rival} ${unit} | **${ratio}** | ${wanted} | ${rounds}, ±${Math.round(spread * 50)} %`;
+    return `| ${work} | ${beside ?? ''} | ${figures} |`;
+  });
+  return [
+    '| work | beside | ours | the other | ratio | bar | rounds, spread |',
+    '|---|---|---|---|---|---|---|',
+    ...lines,
+    '',
+    `Medians at commit ${commit}, ${machine}, Node ${node}; both sides on the same machine as the client.`,
+  ].join('\n');
+}
+
+/** Puts a report's table between its marks in a text. */
+export function withTable(text: string, name: string, report: Report): string {
+  const [open, close] = [`<!-- bench:${name} -->`, `<!-- /bench:${name} -->`];
+  const from = text.indexOf(open);
+  const to = text.indexOf(close);
+  if (from < 0 || to < from) return text;
+  return `${text.slice(0, from + open.length)}\n${markdownTable(report)}\n${text.slice(to)}`;
 }
 
 /** The rows as a table for people. */

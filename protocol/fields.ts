@@ -63,8 +63,9 @@ export function readBoolean(value: unknown, field: string): boolean {
   throw badField(field, 'true or false');
 }
 
+/** A few bytes of a fixed length, owned: requests outlive the frame that they came in. */
 export function readBytes(value: unknown, field: string, length: number): Uint8Array {
-  if (value instanceof Uint8Array && value.length === length) return value;
+  if (value instanceof Uint8Array && value.length === length) return new Uint8Array(value);
   throw badField(field, `${length} bytes (bin)`);
 }
 

@@ -9,8 +9,9 @@ import { boxVolume } from '../query/box.ts';
 import { levelOf } from '../query/query.ts';
 import { npyHeader } from '../utility/npy.ts';
 import { BytesParts, CutoutStream, JoinedParts, type PartSource } from './cutout-stream.ts';
+import { LoadLine } from './load-line.ts';
 import { PullStream } from './pull-stream.ts';
-import { checkPresent } from './questions.ts';
+import { checkEpoch, checkPresent } from './questions.ts';
 import type { OpenRequest, SessionContext } from './session-context.ts';
 
 /** Loads of one connection that run ahead of what is sent next. */
@@ -27,11 +28,14 @@ export class PullRequests {
   readonly #byKey = new Map<string, number>();
   readonly #waitingCutouts: (() => void)[] = [];
   #cutouts = 0;
+  /** Of tiles that are next; those of pulls that were given up go on, and count. */
+  readonly #nextLoads: LoadLine;
   #loads = 0;
   #opening = 0;
 
   constructor(context: SessionContext) {
     this.#context = context;
+    this.#nextLoads = new LoadLine(context.home.limits.pulls);
   }
 
   /** Opens a pull: its reply, then TILE frames as credit allows, then END. */
@@ -63,11 +67,13 @@ export class PullRequests {
     checkPresent(message);
     const { home, connection, queue, frameBytes } = this.#context;
     const plan = await home.core.openPull(message, message.enc ?? ['raw'], home.limits.tiles);
+    checkEpoch(message, plan.channel);
     const context = {
       core: home.core,
       connection,
       queue,
       frameBytes: message.frame === undefined ? frameBytes : clampFrame(message.frame),
+      nextLoads: this.#nextLoads,
       startLoad: () => {
         if (this.#loads >= READ_AHEAD_LOADS) return false;
         this.#loads++;
@@ -83,7 +89,8 @@ export class PullRequests {
       },
     };
     const [x0, y0, z0, x1, y1, z1] = message.box;
-    const centre: Vec3 = [(x0 + x1) >> 1, (y0 + y1) >> 1, (z0 + z1) >> 1];
+    // Not by shifts: the sum of two i32 may be none.
+    const centre: Vec3 = [Math.floor((x0 + x1) / 2), Math.floor((y0 + y1) / 2), Math.floor((z0 + z1) / 2)];
     const stream = new PullStream(plan, context, {
       id: message.id,
       urgency: message.urgency ?? DEFAULT_URGENCY,
@@ -135,7 +142,7 @@ export class PullRequests {
   /** Opens a cutout when it is its turn. */
   cutout(message: Cutout): void {
     const { home } = this.#context;
-    const waiting = this.#placeholder(message.id);
+    const waiting = this.#placeholder(message.id, () => this.#leaveLine(enter));
     const work = (): void => {
       if (this.#context.requests.get(message.id) !== waiting) return this.#endCutout();
       this.#openCutout(message).then(
@@ -156,8 +163,15 @@ export class PullRequests {
     } else this.#waitingCutouts.push(enter);
   }
 
-  #endCutout(): void {
-    this.#context.home.endCutout();
+  /** Nothing of a CUTOUT that was given up stays in line. */
+  #leaveLine(enter: () => void): void {
+    const at = this.#waitingCutouts.indexOf(enter);
+    if (at >= 0) this.#waitingCutouts.splice(at, 1);
+  }
+
+  /** Gives back a CUTOUT's place among the connection's, and among the server's unless it has been given back before. */
+  #endCutout(givenBack = false): void {
+    if (!givenBack) this.#context.home.endCutout();
     const next = this.#waitingCutouts.shift();
     if (next === undefined) this.#cutouts--;
     else next();
@@ -168,11 +182,11 @@ export class PullRequests {
     const { home, queue, connection } = this.#context;
     const { core, limits } = home;
     const channel = await core.updateQuery(message);
+    checkEpoch(message, channel);
     levelOf(channel.mips, message.mip);
     const bytes = boxVolume(message.box) * BYTES_PER_VOXEL[channel.dtype];
     const format = message.format ?? 'raw';
-    const isPlain = format === 'raw' || format === 'npy';
-    const most = isPlain ? limits.cutout : limits.cutoutEncoded;
+    const most = format === 'raw' || format === 'npy' ? limits.cutout : limits.cutoutEncoded;
     if (bytes > most)
       throw new BflyError(
         'TOO_LARGE',
@@ -192,12 +206,14 @@ export class PullRequests {
         scratch: (size) => (connection.copiesOnSend ? home.scratch(size) : new Uint8Array(size)),
         ended: (id) => {
           this.#context.requests.delete(id);
-          this.#endCutout();
+          this.#endCutout(isStreamed(message));
         },
         fail: (id, fault) => this.#context.error(id, fault),
       },
     );
     return () => {
+      // What is put together as credit comes holds nothing while none comes: it must not hold up the other clients.
+      if (isStreamed(message)) home.endCutout();
       this.#context.requests.set(message.id, stream);
       this.#context.send({
         kind: 'CUTOUT_OK',
@@ -216,7 +232,7 @@ export class PullRequests {
   async #parts(message: Cutout, channel: Channel, core: Core): Promise<{ parts: PartSource; mime: string }> {
     const frameBytes = message.frame === undefined ? this.#context.frameBytes : clampFrame(message.frame);
     const { mip, box, format = 'raw', view = 'grayscale' } = message;
-    if ((format === 'raw' || format === 'npy') && view === 'grayscale') {
+    if (isStreamed(message)) {
       const voxels = core.openCutout(channel, mip, box, frameBytes);
       if (format === 'raw') return { parts: voxels, mime: 'application/octet-stream' };
       const header = new BytesParts(npyHeader(channel.dtype, boxShape(box)), frameBytes);
@@ -242,7 +258,7 @@ export class PullRequests {
         // No reply has been sent yet: END has to come after one, an ERROR takes its place.
         this.#context.error(id, new BflyError('CANCELLED', status));
       },
-      drop: () => {},
+      drop: forget,
     };
     requests.set(id, request);
     return request;
@@ -256,6 +272,11 @@ export class PullRequests {
     if (!(error instanceof BflyError)) home.log.error({ err: error }, 'a request failed');
     this.#context.error(id, error instanceof BflyError ? error : new BflyError('INTERNAL', 'the request failed'));
   }
+}
+
+/** Whether a cutout is put together part by part; others are made whole before the first byte is sent. */
+function isStreamed({ format = 'raw', view = 'grayscale' }: Cutout): boolean {
+  return (format === 'raw' || format === 'npy') && view === 'grayscale';
 }
 
 function clampFrame(bytes: number): number {

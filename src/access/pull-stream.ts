@@ -17,6 +17,7 @@ import type { Vec3 } from '../../protocol/volume.ts';
 import type { Core, PullPlan } from '../core/core.ts';
 import { tileAt, tileBox } from '../query/tile-grid.ts';
 import { NearOrder, ScanOrder, type TileOrder } from '../query/tile-order.ts';
+import type { LoadLine } from './load-line.ts';
 import type { SendQueue, Step, Stream } from './send-queue.ts';
 import type { Connection } from './transport.ts';
 
@@ -27,7 +28,9 @@ export interface PullContext {
   readonly queue: SendQueue;
   /** Largest payload of a frame, bytes. */
   readonly frameBytes: number;
-  /** Takes one of the connection's few places for loads; false when all are taken. */
+  /** Where the load of the tile that is next waits for its place; a pull has one there at a time. */
+  readonly nextLoads: LoadLine;
+  /** Takes one of the connection's few places for loads ahead; false when all are taken. */
   startLoad(): boolean;
   endLoad(): void;
   /** Called once, when END has been sent or the stream was dropped. */
@@ -65,6 +68,8 @@ export class PullStream implements Stream {
   #tilesFailed = 0;
   #bytes = 0;
   #over = false;
+  /** Gives up waiting for the next tile's load. */
+  #leaveLine: (() => void) | undefined;
 
   constructor(plan: PullPlan, context: PullContext, settings: PullSettings) {
     this.id = settings.id;
@@ -92,6 +97,7 @@ export class PullStream implements Stream {
   /** Forgets everything without a word: the connection is gone. */
   drop(): void {
     this.#over = true;
+    this.#leaveLine?.();
     this.#held = undefined;
   }
 
@@ -155,23 +161,27 @@ export class PullStream implements Stream {
     this.#context.endLoad();
   }
 
-  /** Loads the tile that everything waits for. Its own place among the loads is certain. */
+  /** Loads the tile that everything waits for. */
   #load(tile: Vec3, key: string): void {
     // Loaded once and gone again, from a cache that is too small: the second time it is held until it is sent.
     const hold = this.#missed === key;
     this.#missed = key;
-    this.#read(tile).then(
-      (frame) => {
-        if (this.#over) return;
-        if (hold) this.#held = { tile: key, frame };
-        this.#context.queue.wake(this.id);
-      },
-      (error: unknown) => {
-        if (this.#over) return;
-        this.#failed = { tile: key, fault: asFault(error) };
-        this.#context.queue.wake(this.id);
-      },
-    );
+    this.#leaveLine = this.#context.nextLoads.enter(() => {
+      const reading = this.#read(tile);
+      reading.then(
+        (frame) => {
+          if (this.#over) return;
+          if (hold) this.#held = { tile: key, frame };
+          this.#context.queue.wake(this.id);
+        },
+        (error: unknown) => {
+          if (this.#over) return;
+          this.#failed = { tile: key, fault: asFault(error) };
+          this.#context.queue.wake(this.id);
+        },
+      );
+      return reading;
+    });
   }
 
   #read(tile: Vec3): Promise<Uint8Array> {
@@ -250,6 +260,7 @@ export class PullStream implements Stream {
 
   #end(status: EndStatus): void {
     this.#over = true;
+    this.#leaveLine?.();
     this.#held = undefined;
     this.#context.connection.send(
       encodeServer({

@@ -4,6 +4,7 @@ import { encodeServer, writeReplyId } from '../../protocol/encode.ts';
 import { BflyError } from '../../protocol/errors.ts';
 import type { ClientMessage, ServerMessage } from '../../protocol/messages.ts';
 import type { ChannelInfo } from '../../protocol/volume.ts';
+import type { Channel } from '../core/channel.ts';
 import type { OpenRequest, SessionContext } from './session-context.ts';
 
 type Question = Extract<ClientMessage, { kind: 'INFO' | 'LIST' | 'UNIQUE' }>;
@@ -45,25 +46,30 @@ export class Questions {
     if (question.kind === 'INFO' && this.#answerAtOnce(question)) return;
     const { requests } = this.#context;
     const abort = new AbortController();
+    const line = question.kind === 'UNIQUE' ? this.#scans : this.#quick;
+    const giveUp = (): void => {
+      abort.abort();
+      const at = line.waiting.indexOf(work);
+      if (at >= 0) line.waiting.splice(at, 1);
+    };
     const finish = (): boolean => requests.get(question.id) === request && requests.delete(question.id);
     const request: OpenRequest = {
       cancel: () => {
-        abort.abort();
+        giveUp();
         if (finish()) this.#context.error(question.id, new BflyError('CANCELLED', 'cancelled'));
       },
-      drop: () => abort.abort(),
+      drop: giveUp,
     };
-    requests.set(question.id, request);
-    const line = question.kind === 'UNIQUE' ? this.#scans : this.#quick;
-    line.waiting.push(async () => {
-      if (abort.signal.aborted) return;
+    const work = async (): Promise<void> => {
       try {
         const message = await this.#answer(question, abort.signal);
         if (finish()) this.#context.send(message);
       } catch (error) {
         if (finish()) this.#context.error(question.id, this.#fault(error));
       }
-    });
+    };
+    requests.set(question.id, request);
+    line.waiting.push(work);
     this.run();
   }
 
@@ -107,6 +113,7 @@ export class Questions {
       }
       case 'UNIQUE':
         checkPresent(question);
+        checkEpoch(question, await core.updateQuery(question));
         return uniquePage(question, await core.findUnique(question, limits.uniqueVoxels, signal));
     }
   }
@@ -142,4 +149,10 @@ export function checkPresent(question: {
   if (question.map === 'merged') throw new BflyError('UNSUPPORTED', 'map "merged" is not supported by this server');
   if ((question.at ?? 0) !== 0) throw new BflyError('UNSUPPORTED', 'reading at a seq other than 0 is not supported');
   if ((question.minSeq ?? 0) !== 0) throw new BflyError('UNAVAILABLE', 'the server has not reached that seq');
+}
+
+/** @throws BflyError EPOCH_MISMATCH where a question names another epoch than the channel's. Rule [D1]. */
+export function checkEpoch(question: { readonly epoch?: Uint8Array }, channel: Channel): void {
+  if (question.epoch !== undefined && Buffer.compare(question.epoch, channel.epoch) !== 0)
+    throw new BflyError('EPOCH_MISMATCH', "epoch is not the channel's present one: INFO tells it");
 }

@@ -131,7 +131,8 @@ export class SessionHub implements SessionHome {
   endCutout(): void {
     const next = this.#waitingCutouts.shift();
     if (next === undefined) this.#cutouts--;
-    else next();
+    // Later: one that was given up ends at once, and a long line of them would fill the stack.
+    else queueMicrotask(next);
   }
 
   /** One buffer for frames that are copied when they are sent. Borrowed until the next call. */

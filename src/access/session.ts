@@ -116,9 +116,15 @@ export class Session implements ConnectionEvents {
   closed(): void {
     if (this.#helloTimer !== undefined) clearTimeout(this.#helloTimer);
     this.#closed = true;
-    for (const request of [...this.#requests.values()]) request.drop();
-    this.#requests.clear();
+    this.#dropRequests();
     this.#onClosed();
+  }
+
+  /** The requests are gone before the first is dropped: what it made way for sees that nobody waits any more. */
+  #dropRequests(): void {
+    const requests = [...this.#requests.values()];
+    this.#requests.clear();
+    for (const request of requests) request.drop();
   }
 
   // --- what the hub asks for
@@ -150,6 +156,7 @@ export class Session implements ConnectionEvents {
       this.#connection.send(encodeServer({ kind: 'GOAWAY', id: 0, code, reason, retryMs: 0 }));
     this.#home.log.info({ code, reason, address: this.remoteAddress }, 'closing a connection');
     this.#connection.close(code, reason);
+    this.#dropRequests();
   }
 
   /** A close frame would never leave: what is in the socket's buffer stands before it. */

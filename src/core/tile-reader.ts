@@ -7,6 +7,7 @@ import { BflyError } from '../../protocol/errors.ts';
 import { TileFlag } from '../../protocol/tile-frame.ts';
 import { type Box, type EncodingName, encodingNumber, type MipInfo, mipBox, type Vec3 } from '../../protocol/volume.ts';
 import type { Database } from '../database/database.ts';
+import { inParallel } from '../image/in-parallel.ts';
 import type { TileMaker } from '../image/tile-maker.ts';
 import { tileBox, tilesIn, tilesOf } from '../query/tile-grid.ts';
 import type { Logger } from '../utility/log.ts';
@@ -15,6 +16,8 @@ import type { Channel } from './channel.ts';
 
 /** How long a broken tile's error, and a tile that the source does not have, are believed. */
 const NEGATIVE_TTL_MS = 2_000;
+/** Finer tiles that are loaded at once for one coarser tile; each may need finer ones in turn. */
+const FINER_AT_ONCE = 3;
 /** Tiles whose last reading is remembered, however small they are. */
 const REMEMBERED_TOUCHES = 65_536;
 
@@ -179,8 +182,10 @@ export class TileReader {
     const box = tileBox(level, tile[0], tile[1], tile[2]);
     const [fx, fy, fz] = factors;
     const footprint: Box = [box[0] * fx, box[1] * fy, box[2] * fz, box[3] * fx, box[4] * fy, box[5] * fz];
-    const loads = [...tilesIn(tilesOf(below, footprint))].map((finer) => this.loadStored(channel, mip - 1, finer));
-    const finer = await Promise.all(loads);
+    const finer: Uint8Array[] = [];
+    await inParallel(FINER_AT_ONCE, tilesIn(tilesOf(below, footprint)), async (at) => {
+      finer.push(await this.loadStored(channel, mip - 1, at));
+    });
     const { frame, absent } = await this.#maker.fromFiner({
       finer,
       dtype: channel.dtype,

@@ -11,7 +11,6 @@ import {
   type ChannelInfo,
   type DType,
   type Vec3,
-  type VolumeType,
   type VoxelArray,
   volumeOf,
 } from '../../protocol/volume.ts';
@@ -22,206 +21,8 @@ import { SILENT_LOG } from '../../src/utility/log.ts';
 import { type LineServer, lineTransports, needsBuild, startLine, temporaryFolder } from '../support/line-server.ts';
 import { naiveVoxel } from '../support/naive-levels.ts';
 import { Probe } from '../support/probe.ts';
+import { PUBLISHED_VOLUMES } from '../support/published-volumes.ts';
 import { copyShared, describeWithShared, inflateShared } from '../support/shared-data.ts';
-
-interface Expected {
-  readonly path: string;
-  readonly type: VolumeType;
-  readonly shape: Vec3;
-  readonly dtype: DType;
-  readonly source: string;
-  /** Size of a voxel, nm; 1 where the source does not tell. */
-  readonly voxel: number;
-  readonly voxels: readonly (readonly [x: number, y: number, z: number, value: number])[];
-  readonly sum?: number;
-  readonly crc32?: string;
-}
-
-const CUBE: Vec3 = [250, 250, 250];
-const PAGES: Vec3 = [250, 250, 40];
-
-/** The table of the data's own README, and under which path discovery shows each. */
-const VOLUMES: readonly Expected[] = [
-  {
-    path: 'root/real/fib25/grayscale_maps',
-    type: 'image',
-    shape: CUBE,
-    dtype: 'uint8',
-    source: 'stack',
-    voxel: 1,
-    voxels: [[0, 0, 0, 89], [249, 249, 249, 165], [125, 125, 125, 151], [83, 50, 35, 142]], // biome-ignore format: a table
-    sum: 2031651896,
-  },
-  {
-    path: 'root/real/fib25/groundtruth.h5',
-    type: 'segmentation',
-    shape: CUBE,
-    dtype: 'int32',
-    source: 'hdf5',
-    voxel: 1,
-    voxels: [
-      [0, 0, 0, 0],
-      [249, 249, 249, 21273],
-      [125, 125, 125, 10255],
-      [83, 50, 35, 2397],
-    ],
-    sum: 157833281758,
-    crc32: '87803689',
-  },
-  {
-    path: 'root/real/fib25/oversegmented_stack_labels.h5',
-    type: 'segmentation',
-    shape: CUBE,
-    dtype: 'int32',
-    source: 'hdf5',
-    voxel: 1,
-    voxels: [
-      [0, 0, 0, 11],
-      [249, 249, 249, 53009],
-      [125, 125, 125, 9775],
-      [83, 50, 35, 11],
-    ],
-    sum: 246225314616,
-    crc32: 'b27c693c',
-  },
-  {
-    path: 'root/real/fib25-ts2-crop-cremi.h5/volumes.raw',
-    type: 'image',
-    shape: [160, 160, 48],
-    dtype: 'uint8',
-    source: 'hdf5',
-    voxel: 10,
-    voxels: [
-      [0, 0, 0, 89],
-      [159, 159, 47, 149],
-      [80, 80, 24, 132],
-      [53, 32, 6, 88],
-    ],
-    sum: 151879707,
-    crc32: '979737cb',
-  },
-  {
-    path: 'root/real/fib25-ts2-crop-cremi.h5/volumes.labels.neuron_ids',
-    type: 'segmentation',
-    shape: [160, 160, 48],
-    dtype: 'uint64',
-    source: 'hdf5',
-    voxel: 10,
-    voxels: [
-      [0, 0, 0, 0],
-      [159, 159, 47, 60683],
-      [80, 80, 24, 2150],
-      [53, 32, 6, 37164],
-    ],
-    sum: 16940552939,
-    crc32: '7f640ca0',
-  },
-  {
-    path: 'root/real/gala/test-image.h5',
-    type: 'image',
-    shape: [200, 100, 50],
-    dtype: 'uint8',
-    source: 'hdf5',
-    voxel: 1,
-    voxels: [
-      [0, 0, 0, 77],
-      [199, 99, 49, 166],
-      [100, 50, 25, 173],
-      [66, 20, 7, 177],
-    ],
-    sum: 142056807,
-    crc32: '62b00e66',
-  },
-  {
-    path: 'root/real/fib25-derived/fib25-ts2-bodies-z000-039.deflate.tif',
-    type: 'segmentation',
-    shape: PAGES,
-    dtype: 'uint32',
-    source: 'tiff',
-    voxel: 1,
-    voxels: [
-      [0, 0, 0, 0],
-      [249, 249, 39, 114488],
-      [125, 125, 20, 2150],
-      [83, 50, 5, 37164],
-    ],
-    sum: 51444733086,
-    crc32: '146a81b3',
-  },
-  {
-    path: 'root/real/fib25-derived/fib25-ts2-z000-039.tif',
-    type: 'image',
-    shape: PAGES,
-    dtype: 'uint8',
-    source: 'tiff',
-    voxel: 1,
-    voxels: [
-      [0, 0, 0, 89],
-      [249, 249, 39, 101],
-      [125, 125, 20, 128],
-      [83, 50, 5, 75],
-    ],
-    sum: 315677774,
-    crc32: '4c6faa93',
-  },
-  {
-    path: 'root/real/gala-snemi-mini/train-fragments.tif',
-    type: 'image',
-    shape: [160, 160, 32],
-    dtype: 'uint16',
-    source: 'tiff',
-    voxel: 1,
-    voxels: [
-      [0, 0, 0, 1],
-      [159, 159, 31, 1385],
-      [80, 80, 16, 682],
-      [53, 32, 4, 177],
-    ],
-    sum: 542878671,
-    crc32: '0a5cb873',
-  },
-  {
-    path: 'root/real/gala-snemi-mini/train-labels.tif',
-    type: 'image',
-    shape: [160, 160, 32],
-    dtype: 'uint8',
-    source: 'tiff',
-    voxel: 1,
-    voxels: [
-      [0, 0, 0, 23],
-      [159, 159, 31, 8],
-      [80, 80, 16, 6],
-      [53, 32, 4, 19],
-    ],
-    sum: 11470529,
-    crc32: '2cd05375',
-  },
-  {
-    path: 'root/real/precomputed/bodies_cseg',
-    type: 'segmentation',
-    shape: CUBE,
-    dtype: 'uint32',
-    source: 'precomputed',
-    voxel: 10,
-    voxels: [
-      [0, 0, 0, 0],
-      [249, 249, 249, 125274],
-      [125, 125, 125, 114488],
-      [83, 50, 35, 2150],
-    ],
-    sum: 1152802292437,
-    crc32: '2be2539e',
-  },
-  {
-    path: 'root/real/precomputed/em_jpeg',
-    type: 'image',
-    shape: CUBE,
-    dtype: 'uint8',
-    source: 'precomputed',
-    voxel: 10,
-    voxels: [], // lossy: compared with the original below
-  },
-];
 
 const EM = 'root/real/fib25/grayscale_maps';
 const IDS = 'root/real/fib25-ts2-crop-cremi.h5/volumes.labels.neuron_ids';
@@ -304,8 +105,8 @@ describeWithShared('real volumes', () => {
       const shown: string[] = [];
       for (const { path: dataset } of await session.list('root/real'))
         shown.push(...(await session.list(dataset)).map((entry) => entry.path));
-      expect(shown.sort()).toEqual(VOLUMES.map((volume) => volume.path).sort());
-      expect(line.server).toMatchObject({ transport, channels: VOLUMES.length + 1 });
+      expect(shown.sort()).toEqual(PUBLISHED_VOLUMES.map((volume) => volume.path).sort());
+      expect(line.server).toMatchObject({ transport, channels: PUBLISHED_VOLUMES.length + 1 });
       expect(line.warnings.map((warning) => path.basename(warning.split(': ')[0] ?? ''))).toEqual([
         'test-gt.lzf.h5',
         'test-ws.lzf.h5',
@@ -317,7 +118,7 @@ describeWithShared('real volumes', () => {
       expect(info.kind === 'dataset' && info.channels.map(({ dtype }) => dtype)).toEqual(['uint16', 'uint8']);
     });
 
-    it.each(VOLUMES)('serves every voxel of $path as published', { timeout: 60_000 }, async (expected) => {
+    it.each(PUBLISHED_VOLUMES)('serves every voxel of $path as published', { timeout: 60_000 }, async (expected) => {
       const info = await channelInfo(session, expected.path);
       const { type, dtype, source, voxel, shape } = expected;
       expect(info).toMatchObject({ type, dtype, source, editable: false });
@@ -474,21 +275,24 @@ describeWithShared('real volumes', () => {
       }
     });
 
-    it.each(VOLUMES)('says of $path that its source is gone, and where it was it does not say', async (volume) => {
-      const asked = [
-        session.info(volume.path),
-        session.cutout(volume.path, { box: [0, 0, 0, 10, 10, 10] }),
-        session.unique(volume.path, { box: [0, 0, 0, 10, 10, 10] }),
-      ];
-      for (const answer of asked) {
-        const error = await answer.then(
-          () => undefined,
-          (reason: unknown) => reason,
-        );
-        expect(error).toMatchObject({ name: 'BflyError', code: 'NOT_FOUND' });
-        expect(String(error)).not.toContain(top.path);
-      }
-      expect((await session.list(path.posix.dirname(volume.path))).map((entry) => entry.path)).toContain(volume.path);
-    });
+    it.each(PUBLISHED_VOLUMES)(
+      'says of $path that its source is gone, and where it was it does not say',
+      async (volume) => {
+        const asked = [
+          session.info(volume.path),
+          session.cutout(volume.path, { box: [0, 0, 0, 10, 10, 10] }),
+          session.unique(volume.path, { box: [0, 0, 0, 10, 10, 10] }),
+        ];
+        for (const answer of asked) {
+          const error = await answer.then(
+            () => undefined,
+            (reason: unknown) => reason,
+          );
+          expect(error).toMatchObject({ name: 'BflyError', code: 'NOT_FOUND' });
+          expect(String(error)).not.toContain(top.path);
+        }
+        expect((await session.list(path.posix.dirname(volume.path))).map((entry) => entry.path)).toContain(volume.path);
+      },
+    );
   });
 });

@@ -31,10 +31,17 @@ export async function readGreyHeader(input: string | Uint8Array): Promise<GreyHe
   return headerOf(sharp(input, AS_STORED));
 }
 
-/** Decodes an image of `readGreyHeader`'s kind to owned bytes. @throws BflyError UNSUPPORTED saying what is wrong with it. */
-export async function decodeGrey(input: string | Uint8Array): Promise<GreyImage> {
+/**
+ * Decodes an image of `readGreyHeader`'s kind to owned bytes.
+ *
+ * @param pixels how many it should have: others are refused by its header, before anything is decoded.
+ * @throws BflyError UNSUPPORTED saying what is wrong with it.
+ */
+export async function decodeGrey(input: string | Uint8Array, pixels?: number): Promise<GreyImage> {
   const image = sharp(input, AS_STORED);
   const header = await headerOf(image);
+  if (pixels !== undefined && header.width * header.height !== pixels)
+    throw new BflyError('UNSUPPORTED', `it is ${header.width}×${header.height}, which are not ${pixels} pixels`);
   const wide = header.dtype === 'uint16';
   try {
     const { data, info } = await image

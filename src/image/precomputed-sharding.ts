@@ -22,6 +22,8 @@ export interface ShardingSpec {
   readonly dataEncoding: 'raw' | 'gzip';
 }
 
+/** An index of millions of chunks. */
+const MAX_INDEX_BYTES = 128 * 1024 * 1024;
 const RECENT_INDEX_BYTES = 16 * 1024 * 1024;
 const INDEX_ENTRY_BYTES = 16;
 /** Bytes of a chunk's entry in a minishard index: number, offset, size. */
@@ -90,13 +92,18 @@ export class ShardedChunks {
   readonly #folder: string;
   readonly #spec: ShardingSpec;
   readonly #grid: Vec3;
+  readonly #maxChunkBytes: number;
   readonly #minishards = new RecentValues<Minishard | undefined>(
     RECENT_INDEX_BYTES,
     (minishard) => 64 + (minishard === undefined ? 0 : minishard.chunks.length * CHUNK_ENTRY_BYTES),
   );
 
-  /** @param grid number of chunks along x, y, z. */
-  constructor(folder: string, spec: ShardingSpec, grid: Vec3) {
+  /**
+   * @param grid number of chunks along x, y, z.
+   * @param maxChunkBytes a chunk of more bytes is refused, stored or gunzipped.
+   */
+  constructor(folder: string, spec: ShardingSpec, grid: Vec3, maxChunkBytes: number) {
+    this.#maxChunkBytes = maxChunkBytes;
     this.#folder = folder;
     this.#spec = spec;
     this.#grid = grid;
@@ -117,8 +124,10 @@ export class ShardedChunks {
     if (found === undefined || place < 0) return undefined;
     const handle = await open(path, 'r');
     try {
-      const bytes = await readExactly(handle, found.starts[place] ?? 0, found.sizes[place] ?? 0);
-      return this.#spec.dataEncoding === 'gzip' ? await gunzipBytes(bytes) : bytes;
+      const size = found.sizes[place] ?? 0;
+      if (size > this.#maxChunkBytes) throw new Error(`a chunk has ${size} bytes, more than its voxels can take`);
+      const bytes = await readExactly(handle, found.starts[place] ?? 0, size);
+      return this.#spec.dataEncoding === 'gzip' ? await gunzipBytes(bytes, this.#maxChunkBytes) : bytes;
     } finally {
       await handle.close();
     }
@@ -136,10 +145,12 @@ export class ShardedChunks {
       const indexEnd = 2 ** this.#spec.minishardBits * INDEX_ENTRY_BYTES;
       const entry = numbersOf(await readExactly(handle, minishard * INDEX_ENTRY_BYTES, INDEX_ENTRY_BYTES));
       const [start = 0, end = 0] = [Number(entry[0]), Number(entry[1])];
+      if (end - start > MAX_INDEX_BYTES) throw new Error('a minishard index is too long');
       if (end < start) throw new Error('a minishard ends before it starts');
       if (end === start) return undefined;
       const stored = await readExactly(handle, indexEnd + start, end - start);
-      return readMinishardIndex(this.#spec.indexEncoding === 'gzip' ? await gunzipBytes(stored) : stored, indexEnd);
+      const isPacked = this.#spec.indexEncoding === 'gzip';
+      return readMinishardIndex(isPacked ? await gunzipBytes(stored, MAX_INDEX_BYTES) : stored, indexEnd);
     } finally {
       await handle.close();
     }

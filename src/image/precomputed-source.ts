@@ -43,12 +43,10 @@ export const precomputedFormat: SourceFormat = {
 async function readInfo(folder: string): Promise<PrecomputedInfo | undefined> {
   const found = await stat(folder).catch(() => undefined);
   if (found?.isDirectory() !== true) return undefined;
-  const bytes = await readStored(join(folder, 'info')).catch((cause: unknown) => {
+  const bytes = await readStored(join(folder, 'info'), MAX_INFO_BYTES).catch((cause: unknown) => {
     throw new BflyError('UNSUPPORTED', `the info file of ${quotedName(folder)} cannot be read`, { cause });
   });
   if (bytes === undefined) return undefined;
-  if (bytes.length > MAX_INFO_BYTES)
-    throw new BflyError('UNSUPPORTED', `the info file of ${quotedName(folder)} is too long`);
   return readPrecomputedInfo(Buffer.from(bytes).toString('utf8'));
 }
 
@@ -56,16 +54,24 @@ async function readInfo(folder: string): Promise<PrecomputedInfo | undefined> {
  * Reads a file that mirrors may keep compressed: as `NAME.gz`, or as gzip under its plain name.
  *
  * @param plainBytes length that the file has where it is not compressed, if that is known: raw voxels may begin with the mark of gzip.
+ * @param maxBytes a longer file is refused, before it is read, and so is one that gunzips to more.
  * @returns undefined where there is neither.
  */
-async function readStored(path: string, plainBytes?: number): Promise<Uint8Array | undefined> {
-  const bytes = (await readIfThere(path)) ?? (await readIfThere(`${path}.gz`));
+async function readStored(path: string, maxBytes: number, plainBytes?: number): Promise<Uint8Array | undefined> {
+  const bytes = (await readIfThere(path, maxBytes)) ?? (await readIfThere(`${path}.gz`, maxBytes));
   if (bytes === undefined || bytes[0] !== 0x1f || bytes[1] !== 0x8b || bytes.length === plainBytes) return bytes;
-  return gunzipBytes(bytes);
+  return gunzipBytes(bytes, maxBytes);
 }
 
-async function readIfThere(path: string): Promise<Uint8Array | undefined> {
+/** No encoding takes twice the room of the voxels; small chunks have headers. */
+const mostBytes = (rawBytes: number): number => 2 * rawBytes + 65_536;
+
+async function readIfThere(path: string, maxBytes: number): Promise<Uint8Array | undefined> {
   try {
+    // A pipe would be waited for, a device read without end.
+    const found = await stat(path);
+    if (!found.isFile()) throw new BflyError('UNSUPPORTED', 'it is not a plain file');
+    if (found.size > maxBytes) throw new BflyError('UNSUPPORTED', `it has ${found.size} bytes, more than it can need`);
     return plainArray(await readFile(path));
   } catch (cause) {
     if (isMissing(cause)) return undefined;
@@ -84,7 +90,14 @@ class PrecomputedSource implements Source {
     this.#folder = folder;
     this.#scales = scales;
     this.#shards = scales.map(({ key, sharding, mip }) =>
-      sharding === undefined ? undefined : new ShardedChunks(join(folder, key), sharding, gridOf(mip.shape, mip.chunk)),
+      sharding === undefined
+        ? undefined
+        : new ShardedChunks(
+            join(folder, key),
+            sharding,
+            gridOf(mip.shape, mip.chunk),
+            mostBytes(volumeOf(mip.chunk) * BYTES_PER_VOXEL[dtype]),
+          ),
     );
     this.info = { kind: 'precomputed', type, dtype, mips: scales.map(({ mip }) => mip), voxelKnown: true, fingerprint };
   }
@@ -156,7 +169,7 @@ class PrecomputedSource implements Source {
       if (shards !== undefined) return await shards.read(index);
       const plainBytes = volumeOf(boxShape(chunkBox)) * BYTES_PER_VOXEL[this.info.dtype];
       const path = join(this.#folder, scale.key, chunkName(chunkBox));
-      return await readStored(path, scale.encoding === 'raw' ? plainBytes : undefined);
+      return await readStored(path, mostBytes(plainBytes), scale.encoding === 'raw' ? plainBytes : undefined);
     } catch (cause) {
       throw broken(scale, chunkBox, cause);
     }
@@ -185,7 +198,7 @@ async function decodeChunk(
     if (dtype !== 'uint32' && dtype !== 'uint64') throw new BflyError('INTERNAL', `${dtype} cannot be coded so`);
     return decodeCompressedSegmentation(stored, shape, dtype, scale.blockSize);
   }
-  const image = await decodeGrey(stored);
+  const image = await decodeGrey(stored, volumeOf(shape));
   if (image.dtype !== dtype || image.bytes.length !== expected)
     throw new BflyError(
       'INTERNAL',

@@ -10,9 +10,9 @@ export function plainArray(buffer: Uint8Array): Uint8Array {
   return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
 }
 
-/** Unpacks gzip off the event loop. @returns owned bytes. @throws zlib's error. */
-export async function gunzipBytes(bytes: Uint8Array): Promise<Uint8Array> {
-  return plainArray(await gunzipBuffer(bytes));
+/** Unpacks gzip off the event loop. @returns owned bytes. @throws zlib's error, also where they are more than `maxBytes`. */
+export async function gunzipBytes(bytes: Uint8Array, maxBytes: number): Promise<Uint8Array> {
+  return plainArray(await gunzipBuffer(bytes, { maxOutputLength: maxBytes }));
 }
 
 /** Unpacks deflate with zlib's header off the event loop. @returns owned bytes. @throws zlib's error, also where they are more than `maxBytes`. */

@@ -53,7 +53,13 @@ export async function startTestServer(options: TestServerOptions): Promise<TestS
     const volume = 'path' in spec ? volumes.get(spec.path) : undefined;
     if (volume === undefined) throw new Error('no such volume');
     const { data, shape, dtype, type, wrap } = volume;
-    const source = await openArraySource({ data, shape, dtype, ...(type === undefined ? {} : { type }) });
+    const opened = await openArraySource({ data, shape, dtype, ...(type === undefined ? {} : { type }) });
+    const source: Source = {
+      // The same data at each opening.
+      info: { ...opened.info, fingerprint: volume.path },
+      read: (mip, box) => opened.read(mip, box),
+      close: () => opened.close(),
+    };
     return wrap === undefined ? source : wrap(source);
   });
   const database = new MemoryDatabase();

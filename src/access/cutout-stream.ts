@@ -25,7 +25,7 @@ export interface CutoutContext {
   /** Called once, after END, ERROR or `drop`. */
   ended(id: number): void;
   /** Answers the request with an ERROR. */
-  fail(id: number, fault: BflyError): void;
+  fail(id: number, error: unknown): void;
 }
 
 /** Bytes that are there already, such as an encoded image, cut into parts. */
@@ -82,6 +82,11 @@ export class JoinedParts implements PartSource {
 export class CutoutStream implements Stream {
   readonly id: number;
   urgency: number;
+  /** Bytes sent so far: whether a client takes any. */
+  get sentBytes(): number {
+    return this.#sentBytes;
+  }
+
   readonly #parts: PartSource;
   readonly #context: CutoutContext;
   readonly #mip: number;
@@ -126,11 +131,16 @@ export class CutoutStream implements Stream {
     return this.#fault !== undefined || this.#parts.nextBytes === 0;
   }
 
+  fail(error: unknown): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#context.fail(this.id, error);
+    this.#context.ended(this.id);
+  }
+
   step(): Step {
     if (this.#fault !== undefined) {
-      this.#over = true;
-      this.#context.fail(this.id, this.#fault);
-      this.#context.ended(this.id);
+      this.fail(this.#fault);
       return 'ended';
     }
     const bytes = this.#parts.nextBytes;

@@ -19,6 +19,8 @@ const READ_AHEAD_LOADS = 4;
 /** CUTOUTs of a connection that are worked on at once. */
 const CUTOUTS_AT_ONCE = 2;
 const DEFAULT_URGENCY = 3;
+/** How long an image that was made may wait for credit, ms. */
+const UNTAKEN_MS = 30_000;
 
 /** Streams of one session. */
 export class PullRequests {
@@ -28,6 +30,8 @@ export class PullRequests {
   readonly #byKey = new Map<string, number>();
   readonly #waitingCutouts: (() => void)[] = [];
   #cutouts = 0;
+  /** Cutouts that were made whole: how much of each was taken when it was looked at last, and since when. */
+  readonly #made = new Map<CutoutStream, { readonly sent: number; readonly since: number }>();
   /** Of tiles that are next; those of pulls that were given up go on, and count. */
   readonly #nextLoads: LoadLine;
   #loads = 0;
@@ -74,6 +78,7 @@ export class PullRequests {
       queue,
       frameBytes: message.frame === undefined ? frameBytes : clampFrame(message.frame),
       nextLoads: this.#nextLoads,
+      fail: (id: number, error: unknown) => this.#sendFault(id, error),
       startLoad: () => {
         if (this.#loads >= READ_AHEAD_LOADS) return false;
         this.#loads++;
@@ -144,19 +149,20 @@ export class PullRequests {
     const { home } = this.#context;
     const waiting = this.#placeholder(message.id, () => this.#leaveLine(enter));
     const work = (): void => {
-      if (this.#context.requests.get(message.id) !== waiting) return this.#endCutout();
+      if (this.#context.requests.get(message.id) !== waiting) return this.#endCutout(message);
       this.#openCutout(message).then(
         (start) => {
           if (this.#context.requests.get(message.id) === waiting) start();
-          else this.#endCutout();
+          else this.#endCutout(message);
         },
         (error: unknown) => {
-          this.#endCutout();
+          this.#endCutout(message);
           this.#fail(message.id, waiting, error);
         },
       );
     };
-    const enter = (): void => home.startCutout(work);
+    // What is put together as credit comes holds nothing while none comes: it takes no place among the server's.
+    const enter = (): void => (isStreamed(message) ? work() : home.startCutout(work));
     if (this.#cutouts < CUTOUTS_AT_ONCE) {
       this.#cutouts++;
       enter();
@@ -169,9 +175,9 @@ export class PullRequests {
     if (at >= 0) this.#waitingCutouts.splice(at, 1);
   }
 
-  /** Gives back a CUTOUT's place among the connection's, and among the server's unless it has been given back before. */
-  #endCutout(givenBack = false): void {
-    if (!givenBack) this.#context.home.endCutout();
+  /** Gives back a CUTOUT's places: the connection's, and the server's where it had one. */
+  #endCutout(message: Cutout): void {
+    if (!isStreamed(message)) this.#context.home.endCutout();
     const next = this.#waitingCutouts.shift();
     if (next === undefined) this.#cutouts--;
     else next();
@@ -186,7 +192,7 @@ export class PullRequests {
     levelOf(channel.mips, message.mip);
     const bytes = boxVolume(message.box) * BYTES_PER_VOXEL[channel.dtype];
     const format = message.format ?? 'raw';
-    const most = format === 'raw' || format === 'npy' ? limits.cutout : limits.cutoutEncoded;
+    const most = isStreamed(message) ? limits.cutout : limits.cutoutEncoded;
     if (bytes > most)
       throw new BflyError(
         'TOO_LARGE',
@@ -206,14 +212,14 @@ export class PullRequests {
         scratch: (size) => (connection.copiesOnSend ? home.scratch(size) : new Uint8Array(size)),
         ended: (id) => {
           this.#context.requests.delete(id);
-          this.#endCutout(isStreamed(message));
+          this.#made.delete(stream);
+          this.#endCutout(message);
         },
-        fail: (id, fault) => this.#context.error(id, fault),
+        fail: (id, error) => this.#sendFault(id, error),
       },
     );
     return () => {
-      // What is put together as credit comes holds nothing while none comes: it must not hold up the other clients.
-      if (isStreamed(message)) home.endCutout();
+      if (!isStreamed(message)) this.#made.set(stream, { sent: 0, since: home.now() });
       this.#context.requests.set(message.id, stream);
       this.#context.send({
         kind: 'CUTOUT_OK',
@@ -242,6 +248,17 @@ export class PullRequests {
     return { parts: new BytesParts(bytes, frameBytes), mime };
   }
 
+  /** Ends cutouts that were made whole and of which nothing is taken: their bytes and their place are wanted elsewhere. */
+  sweep(now: number): void {
+    for (const [stream, { sent, since }] of this.#made) {
+      if (stream.sentBytes > sent) this.#made.set(stream, { sent: stream.sentBytes, since: now });
+      else if (now - since >= UNTAKEN_MS) {
+        this.#context.queue.remove(stream.id);
+        stream.fail(new BflyError('UNAVAILABLE', `nothing of the cutout was taken for ${UNTAKEN_MS / 1_000} s`));
+      }
+    }
+  }
+
   #window(wish: number | undefined): number {
     return wish === undefined ? this.#context.windowBytes : Math.min(WINDOW.max, Math.max(WINDOW.min, wish));
   }
@@ -265,11 +282,15 @@ export class PullRequests {
   }
 
   #fail(id: number, holder: OpenRequest, error: unknown): void {
-    const { requests, queue, home } = this.#context;
+    const { requests, queue } = this.#context;
     if (requests.get(id) !== holder) return;
     requests.delete(id);
     queue.remove(id);
-    if (!(error instanceof BflyError)) home.log.error({ err: error }, 'a request failed');
+    this.#sendFault(id, error);
+  }
+
+  #sendFault(id: number, error: unknown): void {
+    if (!(error instanceof BflyError)) this.#context.home.log.error({ err: error }, 'a request failed');
     this.#context.error(id, error instanceof BflyError ? error : new BflyError('INTERNAL', 'the request failed'));
   }
 }

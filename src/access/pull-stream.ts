@@ -33,7 +33,9 @@ export interface PullContext {
   /** Takes one of the connection's few places for loads ahead; false when all are taken. */
   startLoad(): boolean;
   endLoad(): void;
-  /** Called once, when END has been sent or the stream was dropped. */
+  /** Answers the request with an ERROR. */
+  fail(id: number, error: unknown): void;
+  /** Called once, when END or ERROR has been sent or the stream was dropped. */
   ended(id: number): void;
 }
 
@@ -104,6 +106,12 @@ export class PullStream implements Stream {
   atEnd(): boolean {
     this.#fillAhead();
     return this.#ahead.length === 0;
+  }
+
+  fail(error: unknown): void {
+    this.drop();
+    this.#context.fail(this.id, error);
+    this.#context.ended(this.id);
   }
 
   step(): Step {

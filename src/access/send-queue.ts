@@ -23,6 +23,8 @@ export interface Stream {
   urgency: number;
   /** Sends the next frame. Called only while there is credit, or when `atEnd`. */
   step(): Step;
+  /** Ends with an ERROR: `step` threw, which is a fault of ours. */
+  fail(error: unknown): void;
   /** Whether only END or ERROR is left to send, which takes no credit. */
   atEnd(): boolean;
 }
@@ -149,7 +151,7 @@ export class SendQueue {
   }
 
   #serve(lane: Lane): void {
-    const step = lane.stream.step();
+    const step = this.#step(lane);
     if (step === 'waiting') lane.waiting = true;
     else if (step === 'ended') this.remove(lane.stream.id);
     else {
@@ -161,7 +163,18 @@ export class SendQueue {
   }
 
   #endIfOver(lane: Lane): void {
-    if (lane.stream.atEnd() && lane.stream.step() === 'ended') this.remove(lane.stream.id);
+    if (this.#lanes.get(lane.stream.id) !== lane) return;
+    if (lane.stream.atEnd() && this.#step(lane) === 'ended') this.remove(lane.stream.id);
+  }
+
+  /** A stream that breaks ends by itself: nothing above it can, as it is often stepped from a promise. */
+  #step(lane: Lane): Step {
+    try {
+      return lane.stream.step();
+    } catch (error) {
+      lane.stream.fail(error);
+      return 'ended';
+    }
   }
 
   /** The lane whose turn it is among the most urgent that can send. */

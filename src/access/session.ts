@@ -132,6 +132,7 @@ export class Session implements ConnectionEvents {
   /** Heartbeats and the watch over silent and stuck clients. Rule [C6]. */
   sweep(now: number): void {
     if (this.#closed || !this.welcomed) return;
+    this.#work?.pulls.sweep(now);
     const { pingMs, pongMs, stuckMs } = this.#home.timings;
     if (this.#connection.bufferedBytes() === 0) this.#lastProgress = now;
     else if (now - this.#lastProgress >= stuckMs) return this.#cutOff(CLOSE_CODES.DEAD, 'nothing leaves the socket');
@@ -179,7 +180,7 @@ export class Session implements ConnectionEvents {
         hasReply(message) ? message.id : 0,
         new BflyError('TOO_LARGE', `a message may have ${this.#home.limits.message} bytes`),
       );
-    if (!this.#isWithinRate(message)) return;
+    if (!this.#isWithinRate(isControl(message), tokensOf(message), hasReply(message) ? message.id : undefined)) return;
     switch (message.kind) {
       case 'PONG':
       case 'IGNORED':
@@ -200,11 +201,10 @@ export class Session implements ConnectionEvents {
     }
   }
 
-  #isWithinRate(message: ClientMessage): boolean {
+  /** Charges a frame to its rate. Over it the frame is answered, where frames of its kind are, and given up. Rules [L3], [L4]. */
+  #isWithinRate(isControl: boolean, tokens: number, answerId: number | undefined): boolean {
     const now = this.#home.now();
-    const isControl =
-      message.kind === 'CREDIT' || message.kind === 'CANCEL' || message.kind === 'PRIO' || message.kind === 'PONG';
-    const retryMs = (isControl ? this.#control : this.#frames).take(now);
+    const retryMs = (isControl ? this.#control : this.#frames).take(now, tokens);
     if (retryMs === 0) return true;
     if (now - this.#refusalsSince > ABUSE_WINDOW_MS) {
       this.#refusalsSince = now;
@@ -212,11 +212,14 @@ export class Session implements ConnectionEvents {
     }
     const burst = isControl ? this.#home.limits.controlPerSecond : this.#home.limits.framesBurst;
     if (++this.#refusals > ABUSE_BURSTS * burst) this.close(CLOSE_CODES.RATE, 'too many frames for too long');
-    else if (hasReply(message)) {
-      const id = this.#requests.has(message.id) ? 0 : message.id;
-      this.#error(id, new BflyError('RATE_LIMITED', 'too many frames; wait a moment', { retryMs }));
-    }
+    else if (answerId !== undefined)
+      this.#error(this.#freeId(answerId), new BflyError('RATE_LIMITED', 'too many frames; wait a moment', { retryMs }));
     return false;
+  }
+
+  /** An ERROR of an id in use would end what uses it: it goes to the connection. Rule [X5]. */
+  #freeId(id: number): number {
+    return this.#requests.has(id) ? 0 : id;
   }
 
   #welcome(hello: Hello): void {
@@ -300,9 +303,7 @@ export class Session implements ConnectionEvents {
 
   #refuse(error: unknown): void {
     if (error instanceof BadFrame && this.#work !== undefined) {
-      const id = this.#requests.has(error.id) ? 0 : error.id;
-      if (this.#frames.take(this.#home.now()) === 0) this.#error(id, error.fault);
-      else this.close(CLOSE_CODES.RATE, 'too many frames that are not legal');
+      if (this.#isWithinRate(false, 1, error.id)) this.#error(this.#freeId(error.id), error.fault);
     } else if (error instanceof BadFrame || error instanceof MalformedFrame) {
       const code = this.#work === undefined && error instanceof BadFrame ? CLOSE_CODES.NO_HELLO : CLOSE_CODES.MALFORMED;
       this.close(code, error.message);
@@ -332,6 +333,16 @@ export class Session implements ConnectionEvents {
     this.#lastSent = this.#home.now();
     this.#connection.send(encodeError(id, fault.code, fault.message, fault.retryMs, fault.details));
   }
+}
+
+/** Frames that steer what is under way have a rate of their own. */
+function isControl({ kind }: ClientMessage): boolean {
+  return kind === 'CREDIT' || kind === 'CANCEL' || kind === 'PRIO' || kind === 'PONG';
+}
+
+/** A CREDIT of many grants is as much work as several. */
+function tokensOf(message: ClientMessage): number {
+  return message.kind === 'CREDIT' ? 1 + Math.floor(message.grants.length / 32) : 1;
 }
 
 function hasReply({ kind }: ClientMessage): boolean {

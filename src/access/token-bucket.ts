@@ -13,14 +13,14 @@ export class TokenBucket {
     this.#at = nowMs;
   }
 
-  /** Takes one token. @returns 0, or how many ms until there is one. */
-  take(nowMs: number): number {
+  /** Takes some tokens. @returns 0, or how many ms until there are as many. */
+  take(nowMs: number, tokens = 1): number {
     this.#tokens = Math.min(this.#burst, this.#tokens + ((nowMs - this.#at) * this.#perSecond) / 1_000);
     this.#at = nowMs;
-    if (this.#tokens >= 1) {
-      this.#tokens -= 1;
+    if (this.#tokens >= tokens) {
+      this.#tokens -= tokens;
       return 0;
     }
-    return Math.ceil(((1 - this.#tokens) * 1_000) / this.#perSecond);
+    return Math.ceil(((tokens - this.#tokens) * 1_000) / this.#perSecond);
   }
 }

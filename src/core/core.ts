@@ -89,7 +89,9 @@ export class Core {
   readonly #channels = new Map<string, Promise<Channel>>();
   readonly #checkedAt = new Map<string, number>();
   /** What INFO says of the channels that are open. */
-  readonly #infos = new Map<string, ChannelInfo>();
+  readonly #infos = new WeakMap<Channel, ChannelInfo>();
+  /** Channels that are open, by path. */
+  readonly #open = new Map<string, Channel>();
   readonly #failedAt = new Map<string, number>();
   readonly #log: Logger;
 
@@ -148,9 +150,10 @@ export class Core {
 
   /** Metadata of a channel that is open already: the same object until it changes. */
   peekInfo(query: InfoQuery): ChannelInfo | undefined {
-    const info = this.#infos.get(query.path);
-    if (info !== undefined) this.#recheck(query.path);
-    return info;
+    const channel = this.#open.get(query.path);
+    if (channel === undefined) return undefined;
+    this.#recheck(query.path);
+    return this.#describe(channel);
   }
 
   /** Metadata of all channels of a dataset; a channel that cannot be opened is left out and logged. */
@@ -172,7 +175,7 @@ export class Core {
   }
 
   #describe(channel: Channel): ChannelInfo {
-    const known = this.#infos.get(channel.path);
+    const known = this.#infos.get(channel);
     if (known !== undefined) return known;
     const info: ChannelInfo = {
       path: channel.path,
@@ -189,7 +192,7 @@ export class Core {
       tables: {},
       ...(channel.maxId === undefined ? {} : { maxId: channel.maxId }),
     };
-    this.#infos.set(channel.path, info);
+    this.#infos.set(channel, info);
     return info;
   }
 
@@ -215,7 +218,12 @@ export class Core {
     const opening = openChannel(entry, this.#database, this.#maker);
     this.#channels.set(path, opening);
     this.#checkedAt.set(path, Date.now());
-    opening.catch(() => this.#failedAt.set(path, Date.now()));
+    opening.then(
+      (channel) => {
+        if (this.#channels.get(path) === opening) this.#open.set(path, channel);
+      },
+      () => this.#failedAt.set(path, Date.now()),
+    );
     return opening;
   }
 
@@ -235,7 +243,7 @@ export class Core {
         if (fingerprint === sourceFingerprint || this.#channels.get(path) !== known) return;
         this.#log.info({ path }, 'the data of a channel have changed');
         this.#channels.delete(path);
-        this.#infos.delete(path);
+        this.#open.delete(path);
       })
       .catch(() => {});
   }

@@ -39,84 +39,126 @@ export class ScanOrder implements TileOrder {
   refocus(): void {}
 }
 
-/** Outward from a focus: in shells of growing Chebyshev distance, in each the nearest first. */
+/** Tiles given up to which every refocus takes effect at once. */
+const QUICK_TILES = 4_096;
+
+/**
+ * Outward from a focus: in shells of growing Chebyshev distance, in each the nearest first.
+ *
+ * A focus outside the range counts as the nearest tile inside, so shells stay small. Refocusing a pull of which very many tiles were given
+ * means walking over them: there it takes effect after some more tiles, so that it costs no more than the tiles do.
+ */
 export class NearOrder implements TileOrder {
   readonly #range: TileRange;
+  readonly #count: number;
   #focus: Vec3;
   #radius = -1;
-  /** Tiles of the present shell, three coordinates each, the farthest first so that the next one is popped. */
+  /** Coordinates of the present shell's tiles, three each. */
   #shell: number[] = [];
-  /** One bit a tile that was given before the last refocus. */
+  /** Places in the shell, nearest first, and how many of them were given. */
+  #nearest: Float64Array = new Float64Array();
+  #taken = 0;
+  /** One bit a tile that was given, once the focus has moved. */
   #given: Uint8Array | undefined;
   #left: number;
+  #wish: Vec3 | undefined;
+  #sinceRefocus = 0;
 
   constructor(range: TileRange, focus: Vec3) {
     this.#range = range;
-    this.#focus = focus;
-    this.#left = (range[3] - range[0]) * (range[4] - range[1]) * (range[5] - range[2]);
-    this.#radius = this.#nearestRadius() - 1;
+    this.#focus = nearestInside(range, focus);
+    this.#count = (range[3] - range[0]) * (range[4] - range[1]) * (range[5] - range[2]);
+    this.#left = this.#count;
   }
 
   next(into: [number, number, number]): boolean {
     if (this.#left === 0) return false;
-    while (this.#shell.length === 0) this.#fillShell(++this.#radius);
-    const shell = this.#shell;
-    into[2] = shell.pop() as number;
-    into[1] = shell.pop() as number;
-    into[0] = shell.pop() as number;
+    if (this.#wish !== undefined) this.#move(this.#wish);
+    while (this.#taken === this.#nearest.length) this.#fillShell(++this.#radius);
+    const at = (this.#nearest[this.#taken++] as number) * 3;
+    into[0] = this.#shell[at] as number;
+    into[1] = this.#shell[at + 1] as number;
+    into[2] = this.#shell[at + 2] as number;
     this.#left--;
-    if (this.#given !== undefined) this.#mark(this.#given, into);
+    this.#sinceRefocus++;
+    if (this.#given !== undefined) this.#mark(this.#given, into[0], into[1], into[2]);
     return true;
   }
 
   refocus(tile: Vec3): void {
-    this.#given ??= this.#collectGiven();
-    this.#focus = tile;
-    this.#shell = [];
-    this.#radius = this.#nearestRadius() - 1;
+    this.#wish = nearestInside(this.#range, tile);
   }
 
-  /** Distance of the focus to the range: a focus far outside does not walk through empty shells. */
-  #nearestRadius(): number {
-    const [x0, y0, z0, x1, y1, z1] = this.#range;
-    const [fx, fy, fz] = this.#focus;
-    return Math.max(0, x0 - fx, fx - (x1 - 1), y0 - fy, fy - (y1 - 1), z0 - fz, fz - (z1 - 1));
+  #move(focus: Vec3): void {
+    const given = this.#count - this.#left;
+    if (given > QUICK_TILES && this.#sinceRefocus < given / 1_024) return;
+    this.#given ??= this.#collectGiven();
+    this.#focus = focus;
+    this.#wish = undefined;
+    this.#sinceRefocus = 0;
+    this.#clearShell();
+    this.#radius = -1;
+  }
+
+  #clearShell(): void {
+    this.#shell = [];
+    this.#nearest = new Float64Array();
+    this.#taken = 0;
   }
 
   #fillShell(radius: number): void {
     const [x0, y0, z0, x1, y1, z1] = this.#range;
     const [fx, fy, fz] = this.#focus;
-    const tiles: { x: number; y: number; z: number; d: number }[] = [];
-    const add = (x: number, y: number, z: number): void => {
-      if (this.#given !== undefined && this.#isMarked(this.#given, x, y, z)) return;
-      tiles.push({ x, y, z, d: (x - fx) ** 2 + (y - fy) ** 2 + (z - fz) ** 2 });
-    };
+    this.#clearShell();
     for (let z = Math.max(z0, fz - radius); z <= Math.min(z1 - 1, fz + radius); z++) {
       const zFace = Math.abs(z - fz) === radius;
       for (let y = Math.max(y0, fy - radius); y <= Math.min(y1 - 1, fy + radius); y++) {
         if (zFace || Math.abs(y - fy) === radius) {
-          for (let x = Math.max(x0, fx - radius); x <= Math.min(x1 - 1, fx + radius); x++) add(x, y, z);
+          for (let x = Math.max(x0, fx - radius); x <= Math.min(x1 - 1, fx + radius); x++) this.#add(x, y, z);
         } else {
-          if (fx - radius >= x0 && fx - radius < x1) add(fx - radius, y, z);
-          if (radius > 0 && fx + radius >= x0 && fx + radius < x1) add(fx + radius, y, z);
+          if (fx - radius >= x0) this.#add(fx - radius, y, z);
+          if (radius > 0 && fx + radius < x1) this.#add(fx + radius, y, z);
         }
       }
     }
-    tiles.sort((a, b) => b.d - a.d || b.z - a.z || b.y - a.y || b.x - a.x);
-    for (const { x, y, z } of tiles) this.#shell.push(x, y, z);
+    this.#sortShell(radius);
   }
 
-  /** Everything inside the finished shells has been given, and of the present shell what is no longer in it. */
+  #add(x: number, y: number, z: number): void {
+    if (this.#given === undefined || !this.#isMarked(this.#given, x, y, z)) this.#shell.push(x, y, z);
+  }
+
+  /** Sorts numbers, not objects: distance and place in one, so that equals stay in the order z, y, x. */
+  #sortShell(radius: number): void {
+    const [fx, fy, fz] = this.#focus;
+    const shell = this.#shell;
+    const count = shell.length / 3;
+    const keys = new Float64Array(count);
+    for (let n = 0; n < count; n++) {
+      const dx = (shell[3 * n] as number) - fx;
+      const dy = (shell[3 * n + 1] as number) - fy;
+      const dz = (shell[3 * n + 2] as number) - fz;
+      // All of a shell have one side of its radius: without it the numbers stay small enough to be exact.
+      keys[n] = (dx * dx + dy * dy + dz * dz - radius * radius) * count + n;
+    }
+    keys.sort();
+    for (let n = 0; n < count; n++) keys[n] = (keys[n] as number) % count;
+    this.#nearest = keys;
+  }
+
+  /** Everything inside the finished shells has been given, and of the present shell what was taken. */
   #collectGiven(): Uint8Array {
     const [x0, y0, z0, x1, y1, z1] = this.#range;
     const [fx, fy, fz] = this.#focus;
-    const given = new Uint8Array(Math.ceil(((x1 - x0) * (y1 - y0) * (z1 - z0)) / 8));
-    for (let z = Math.max(z0, fz - this.#radius); z <= Math.min(z1 - 1, fz + this.#radius); z++)
-      for (let y = Math.max(y0, fy - this.#radius); y <= Math.min(y1 - 1, fy + this.#radius); y++)
-        for (let x = Math.max(x0, fx - this.#radius); x <= Math.min(x1 - 1, fx + this.#radius); x++)
-          this.#mark(given, [x, y, z]);
-    for (let i = 0; i < this.#shell.length; i += 3)
-      this.#unmark(given, this.#shell[i] as number, this.#shell[i + 1] as number, this.#shell[i + 2] as number);
+    const radius = this.#radius;
+    const given = new Uint8Array(Math.ceil(this.#count / 8));
+    for (let z = Math.max(z0, fz - radius); z <= Math.min(z1 - 1, fz + radius); z++)
+      for (let y = Math.max(y0, fy - radius); y <= Math.min(y1 - 1, fy + radius); y++)
+        for (let x = Math.max(x0, fx - radius); x <= Math.min(x1 - 1, fx + radius); x++) this.#mark(given, x, y, z);
+    for (let n = this.#taken; n < this.#nearest.length; n++) {
+      const at = (this.#nearest[n] as number) * 3;
+      this.#unmark(given, this.#shell[at] as number, this.#shell[at + 1] as number, this.#shell[at + 2] as number);
+    }
     return given;
   }
 
@@ -125,8 +167,8 @@ export class NearOrder implements TileOrder {
     return ((z - z0) * (y1 - y0) + (y - y0)) * (x1 - x0) + (x - x0);
   }
 
-  #mark(bits: Uint8Array, tile: readonly [number, number, number]): void {
-    const bit = this.#bit(tile[0], tile[1], tile[2]);
+  #mark(bits: Uint8Array, x: number, y: number, z: number): void {
+    const bit = this.#bit(x, y, z);
     bits[bit >> 3] = (bits[bit >> 3] as number) | (1 << (bit & 7));
   }
 
@@ -139,4 +181,9 @@ export class NearOrder implements TileOrder {
     const bit = this.#bit(x, y, z);
     return ((bits[bit >> 3] as number) & (1 << (bit & 7))) !== 0;
   }
+}
+
+function nearestInside([x0, y0, z0, x1, y1, z1]: TileRange, [x, y, z]: Vec3): Vec3 {
+  const clamp = (value: number, from: number, to: number): number => Math.min(to - 1, Math.max(from, value));
+  return [clamp(x, x0, x1), clamp(y, y0, y1), clamp(z, z0, z1)];
 }

@@ -729,6 +729,9 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
         expect(await probe.next('ERROR', 3)).toMatchObject({ code: 205 });
         probe.send(cutout(4, { box: [0, 0, 0, 2147483647, 2147483647, 2147483647] }));
         expect(await probe.next('ERROR', 4)).toMatchObject({ code: 205 });
+        // Made whole before the first byte is sent, whatever the format.
+        probe.send(cutout(5, { box: [0, 0, 0, 11, 10, 1], format: 'npy', view: 'rgb' }));
+        expect(await probe.next('ERROR', 5)).toMatchObject({ code: 205 });
       });
 
       it('[D29] works on two of a connection at once; the others wait in line and can be cancelled', async () => {
@@ -770,6 +773,24 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
         probe.send({ kind: 'PRESENCE', id: 3, n: 1, state: null });
         probe.send({ kind: 'LIST', id: 2, path: '' });
         expect(await probe.next('ERROR')).toMatchObject({ id: 2, code: 102 });
+      });
+
+      it('[L3] answers bad frames over the rate as it answers others', async () => {
+        const { url } = await start({ limits: { framesPerSecond: 1, framesBurst: 2 } });
+        const probe = await hello(url);
+        for (const id of [5, 6, 7]) probe.sendRaw(Uint8Array.of(0x93, 0x10, id, 0x07));
+        expect(await probe.next('ERROR', 5)).toMatchObject({ code: 200 });
+        expect(await probe.next('ERROR', 7)).toMatchObject({ code: 102 });
+      });
+
+      it('[L3] counts a CREDIT of many grants as several', async () => {
+        const { url } = await start({ limits: { controlPerSecond: 20 } });
+        const probe = await hello(url);
+        const grants = Array.from({ length: 640 }, (_, n) => [n + 1, 1] as const);
+        for (let n = 0; n < 3; n++) probe.send({ kind: 'CREDIT', id: 0, grants });
+        probe.send({ kind: 'PRIO', id: 4, pull: 1, urgency: 0, focus: null });
+        await probe.settle();
+        expect(probe.peek('PRIO_OK').length + probe.peek('ERROR').length).toBe(1);
       });
 
       it('[C6] sends BEAT on a quiet connection', async () => {

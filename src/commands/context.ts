@@ -1,8 +1,10 @@
 /** What commands work with: the terminal, and the parts of Butterfly that are loaded when a command needs them. */
 import type { Limits } from '../../protocol/limits.ts';
 import type { EntryKind } from '../../protocol/messages.ts';
-import type { Box, ChannelInfo, DatasetInfo, Vec3, VolumeType } from '../../protocol/volume.ts';
+import type { Box, ChannelInfo, DatasetInfo } from '../../protocol/volume.ts';
 import type { FindVolumes } from '../ingest/discover.ts';
+import type { IngestProgress } from '../ingest/ingest.ts';
+import type { IngestOptions } from '../ingest/ingest-volume.ts';
 import type { Catalogue } from '../utility/catalogue.ts';
 import type { Logger } from '../utility/log.ts';
 import type { ProgressTarget } from '../utility/progress.ts';
@@ -45,28 +47,6 @@ export interface RunningServer {
   /** How many channels it shows. */
   readonly channels: number;
   stop(): Promise<void>;
-}
-
-/** What `ingestVolume` takes. */
-export interface IngestOptions {
-  readonly dataDir: string;
-  readonly source: string;
-  readonly path: string;
-  readonly type?: VolumeType;
-  readonly voxel?: Vec3;
-  onProgress(progress: IngestProgress): void;
-  readonly signal: AbortSignal;
-  readonly log: Logger;
-}
-
-/** How far an ingest is. */
-export interface IngestProgress {
-  readonly voxelsDone: number;
-  readonly voxelsTotal: number;
-  readonly bytesDone: number;
-  readonly elapsedMs: number;
-  readonly level: number;
-  readonly levels: number;
 }
 
 /** What commands need of a client's session. */

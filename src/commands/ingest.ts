@@ -2,10 +2,11 @@
 import path from 'node:path';
 import { type Command, Option } from 'commander';
 import type { Vec3, VolumeType } from '../../protocol/volume.ts';
+import type { IngestProgress } from '../ingest/ingest.ts';
 import type { LogLevel } from '../utility/log.ts';
 import { openProgress } from '../utility/progress.ts';
 import { readVoxel, withLogLevel } from './arguments.ts';
-import { type Context, type IngestProgress, say } from './context.ts';
+import { type Context, say } from './context.ts';
 import { Interrupted } from './fault.ts';
 import { readPath } from './remote.ts';
 

@@ -1,8 +1,9 @@
 import { CommanderError } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { BflyError } from '../../protocol/errors.ts';
-import type { ConnectOptions, IngestOptions } from '../../src/commands/context.ts';
+import type { ConnectOptions } from '../../src/commands/context.ts';
 import { exitCodeOf, faultLine } from '../../src/commands/fault.ts';
+import type { IngestOptions } from '../../src/ingest/ingest-volume.ts';
 import { RemoteVolume } from './remote-volume.ts';
 import { run } from './terminal.ts';
 

@@ -92,7 +92,7 @@ export function markdownTable({ rows, commit, machine, node }: Report): string {
     '|---|---|---|---|---|---|---|',
     ...lines,
     '',
-    `Medians at commit ${commit}, ${machine}, Node ${node}; both sides on the same machine as the client.`,
+    `Medians of the rounds (the ratio is the median of the rounds' ratios) at commit ${commit}, ${machine}, Node ${node}; both sides on the same machine as the client.`,
   ].join('\n');
 }
 

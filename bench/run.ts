@@ -11,9 +11,9 @@ import { parseArgs } from 'node:util';
 import { formatRows, makeRow, type Row, writeReport } from './report.ts';
 import { type ServerProcess, startServerProcess } from './support/child.ts';
 import { CHANNELS, makeStore } from './support/store.ts';
-import { openCutoutBench } from './workloads/cutout.ts';
+import { CUTOUT_BOX, openCutoutBench } from './workloads/cutout.ts';
 import { measureRequests } from './workloads/info.ts';
-import { measurePulls, measurePush } from './workloads/pull.ts';
+import { measureCutouts, measurePulls, measurePush } from './workloads/pull.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -69,10 +69,20 @@ function duels(dataDir: string): Duel[] {
     measureOurs: async (port) => (await measureRequests(port, CHANNELS.large.path, false, SECONDS)).perSecond,
     measureRival: async (port) => (await measureRequests(port, CHANNELS.large.path, true, SECONDS)).perSecond,
   };
+  const cutout: Duel = {
+    name: 'CUTOUT of 256³ uint8, unaligned, hot, over the socket / bare uWebSockets.js pushing 256 KiB frames',
+    unit: 'MB/s',
+    scale: 1 / MB,
+    startOurs: ours(GiB),
+    startRival: () => startServerProcess('rivals/bare-uws.js', ['push', '262144', '256']),
+    measureOurs: async (port) => (await measureCutouts(port, CHANNELS.large.path, CUTOUT_BOX, SECONDS)).perSecond,
+    measureRival: async (port) => (await measurePush(port, SECONDS)).perSecond,
+  };
   return [
     pull('pull, 64 KiB raw tiles, hot / bare uWebSockets.js', 'small', GiB, 0.8),
     pull('pull, 256 KiB raw tiles, hot / bare uWebSockets.js', 'large', GiB, 0.85),
     pull('pull, 256 KiB raw tiles from LMDB, 512 MiB set / bare uWebSockets.js', 'disk', 1, 0.8),
+    cutout,
     info,
   ];
 }

@@ -8,8 +8,8 @@ import { SILENT_LOG } from '../../src/utility/log.ts';
 import { CHANNELS } from '../support/store.ts';
 import type { Rate } from './pull.ts';
 
-/** Not aligned to the chunks on any axis. */
-const BOX: Box = [37, 21, 11, 293, 277, 256];
+/** 256³ voxels that begin inside chunks along x and y; the store is just as deep. */
+export const CUTOUT_BOX: Box = [37, 21, 0, 293, 277, 256];
 const PART_BYTES = 256 * 1024;
 
 /** An assembler with its store open. */
@@ -32,7 +32,7 @@ export async function openCutoutBench(dataDir: string): Promise<CutoutBench> {
   const channel = await core.updateQuery({ path });
   const part = new Uint8Array(64 + PART_BYTES).subarray(64);
   const once = async (sink?: (bytes: Uint8Array) => void): Promise<number> => {
-    const cutout = core.openCutout(channel, 0, BOX, PART_BYTES);
+    const cutout = core.openCutout(channel, 0, CUTOUT_BOX, PART_BYTES);
     for (let bytes = cutout.nextBytes; bytes > 0; bytes = cutout.nextBytes) {
       const waiting = cutout.next(part);
       if (waiting !== undefined) await waiting;
@@ -53,7 +53,7 @@ export async function openCutoutBench(dataDir: string): Promise<CutoutBench> {
     async check() {
       const parts: Buffer[] = [];
       await once((bytes) => parts.push(Buffer.from(bytes)));
-      const voxels = await core.readBox(channel, 0, BOX);
+      const voxels = await core.readBox(channel, 0, CUTOUT_BOX);
       if (!Buffer.concat(parts).equals(voxels.raw)) throw new Error('the assembled box is not what was read');
     },
     assemble: (seconds) => timed(seconds, () => once()),

@@ -1,8 +1,8 @@
 /** Pulls of raw tiles over eight connections, beside a bare server that pushes messages of the same size. */
 import { encodeClient } from '../../protocol/encode.ts';
-import { FrameType } from '../../protocol/messages.ts';
+import { type ClientMessage, FrameType } from '../../protocol/messages.ts';
 import { TILE_TYPE } from '../../protocol/tile-frame.ts';
-import type { Vec3 } from '../../protocol/volume.ts';
+import type { Box, Vec3 } from '../../protocol/volume.ts';
 import { RawSocket } from '../support/raw-socket.ts';
 
 const CONNECTIONS = 8;
@@ -14,14 +14,25 @@ export interface Rate {
 }
 
 /** Pulls a whole volume over and over. @returns bytes of TILE messages a second. */
-export async function measurePulls(port: number, path: string, shape: Vec3, seconds: number): Promise<Rate> {
+export function measurePulls(port: number, path: string, shape: Vec3, seconds: number): Promise<Rate> {
+  const box: Box = [0, 0, 0, ...shape];
+  return measureStreams(port, seconds, (id) => ({ kind: 'PULL', id, path, mip: 0, box, order: 'scan', win: WINDOW }));
+}
+
+/** Asks for a box as one CUTOUT over and over. @returns bytes of TILE messages a second. */
+export function measureCutouts(port: number, path: string, box: Box, seconds: number): Promise<Rate> {
+  const frame = 256 * 1024;
+  return measureStreams(port, seconds, (id) => ({ kind: 'CUTOUT', id, path, mip: 0, box, win: WINDOW, frame }));
+}
+
+async function measureStreams(port: number, seconds: number, ask: (id: number) => ClientMessage): Promise<Rate> {
   let bytes = 0;
   const hello = encodeClient({
     kind: 'HELLO',
     id: 1,
     v: [1],
     client: 'bench',
-    feat: ['pull'],
+    feat: ['pull', 'cutout'],
     win: WINDOW,
     frame: WINDOW,
   }).slice();
@@ -33,17 +44,7 @@ export async function measurePulls(port: number, path: string, shape: Vec3, seco
     const pull = (socket: RawSocket): void => {
       id++;
       streamReceived = 0;
-      socket.send(
-        encodeClient({
-          kind: 'PULL',
-          id,
-          path,
-          mip: 0,
-          box: [0, 0, 0, ...shape],
-          order: 'scan',
-          win: WINDOW,
-        }),
-      );
+      socket.send(encodeClient(ask(id)));
     };
     const socket = await RawSocket.open(port, '/v1', 'bfly.v1', (head, length, self) => {
       if (head[0] === 0x9e && head[1] === TILE_TYPE) {

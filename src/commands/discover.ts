@@ -1,5 +1,7 @@
 /** `bfly discover`: what data a folder holds, as a configuration. */
+import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
+import { BflyError } from '../../protocol/errors.ts';
 import { type Discovery, discover } from '../ingest/discover.ts';
 import { writeFileWhole } from '../utility/atomic-file.ts';
 import { catalogueChannels, writeCatalogueYaml } from '../utility/config.ts';
@@ -17,7 +19,10 @@ export function addDiscover(program: Command, context: Context): void {
     )
     .argument('<folder>', 'folder to look in, or one volume')
     .option('-o, --out <file>', 'write the configuration there instead of printing it')
-    .action(async (folder: string, options: { out?: string }) => {
+    .option('--force', 'write over a file that is there')
+    .action(async (folder: string, options: { out?: string; force?: boolean }) => {
+      if (options.out !== undefined && options.force !== true && existsSync(options.out))
+        throw new BflyError('CONFLICT', `${options.out} exists, and may have been edited; --force writes over it`);
       const found = await discover(folder, context.parts.findVolumes);
       reportSkipped(found, context.terminal);
       const yaml = writeCatalogueYaml(found);

@@ -14,6 +14,7 @@ interface IngestCommandOptions {
   readonly data: string;
   readonly type?: VolumeType;
   readonly voxel?: Vec3;
+  readonly replace?: boolean;
   readonly logLevel?: LogLevel;
 }
 
@@ -31,6 +32,7 @@ export function addIngest(program: Command, context: Context): void {
     .option('--data <folder>', 'folder of the store', '.bfly')
     .addOption(new Option('--type <type>', 'what it shows (default: from the data)').choices(['image', 'segmentation']))
     .option('--voxel <x,y,z>', 'size of a voxel in nanometres (default: from the data)', readVoxel)
+    .option('--replace', 'take the place of another volume at the path')
     .action((source: string, target: string, options: IngestCommandOptions) =>
       ingest(source, target, options, context),
     );
@@ -57,6 +59,7 @@ async function ingest(source: string, target: string, options: IngestCommandOpti
       path: readPath(target),
       ...(options.type === undefined ? {} : { type: options.type }),
       ...(options.voxel === undefined ? {} : { voxel: options.voxel }),
+      ...(options.replace === undefined ? {} : { replace: options.replace }),
       onProgress(state) {
         last = state;
         progress.update({

@@ -69,13 +69,11 @@ async function runServer(plan: ServePlan, context: Context): Promise<void> {
       ...plan.server,
       log: await parts.openLog(plan.logLevel),
       signal: abort.signal,
-      onDemoProgress: (state) =>
-        progress.update({
-          done: state.voxelsDone,
-          total: state.voxelsTotal,
-          bytes: state.bytesDone,
-          elapsedMs: state.elapsedMs,
-        }),
+      onDemoProgress: ({ voxelsDone, voxelsTotal, bytesDone, elapsedMs }) => {
+        progress.update({ done: voxelsDone, total: voxelsTotal, bytes: bytesDone, elapsedMs });
+        // Before anything else is written beside the bar.
+        if (voxelsDone === voxelsTotal) progress.end();
+      },
     });
     progress.end();
     const { url, transport, channels } = server;
@@ -88,6 +86,7 @@ async function runServer(plan: ServePlan, context: Context): Promise<void> {
     progress.end();
     // Stopped before it had begun: that is what was wanted.
     if (!abort.signal.aborted) throw error;
+    say(terminal, 'interrupted; the next start goes on where it was');
   } finally {
     forget();
   }

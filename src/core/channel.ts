@@ -30,6 +30,8 @@ export interface ChannelEntry {
   /** Voxels of the finest level that requests are moved by: request p reads voxel p + offset. */
   readonly offset?: Vec3;
   readonly chunk?: Vec3;
+  /** An ingest may take the place of another volume that was ingested at the path. */
+  readonly replace?: boolean;
   /** Butterfly's rule for blocks of this many bytes, instead of chunks of about 64³. */
   readonly maxBlockBytes?: number;
 }
@@ -111,7 +113,7 @@ export async function saveChannelRecord(database: Database, path: string, record
  * Makes a channel ready: opens its source where that is needed, and takes up its tiles in the store where they still hold.
  *
  * @param levels how many levels to offer above the source's.
- * @throws BflyError NOT_FOUND, UNSUPPORTED of the source.
+ * @throws BflyError NOT_FOUND, UNSUPPORTED of the source; CONFLICT where it would take the place of an ingested volume.
  */
 export async function openChannel(
   entry: ChannelEntry,
@@ -127,9 +129,17 @@ export async function openChannel(
   const info = await maker.open(entry.spec);
   const wanted = layOut(entry, info, levels);
   if (kept !== undefined && kept.fingerprint === wanted.fingerprint) {
-    const record = { ...kept, mips: wanted.mips, type: wanted.type };
+    // What was ingested keeps the voxel size that it was given, unless another is named.
+    const isKept = kept.ingested && entry.voxel === undefined;
+    const record = { ...kept, mips: isKept ? kept.mips : wanted.mips, type: wanted.type };
     return channelOf(entry, record, info.fingerprint);
   }
+  if (kept?.ingested === true && entry.replace !== true)
+    throw new BflyError(
+      'CONFLICT',
+      `${entry.path} already holds another volume (${kept.sourceKind}, ${kept.mips[0]?.shape.join(' × ')}, ${kept.dtype}), ` +
+        'or the same one read in another way; give another path, or --replace',
+    );
   const record = await addRecord(database, entry.path, wanted, kept?.number);
   await finishDrops(database);
   return channelOf(entry, record, info.fingerprint);

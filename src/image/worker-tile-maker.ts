@@ -32,6 +32,7 @@ export interface WorkerOptions {
 /** A `TileMaker` on worker threads. */
 export class WorkerTileMaker implements TileMaker {
   readonly #pool: Piscina;
+  #closing = false;
   readonly #admit: (spec: VolumeSpec) => Promise<VolumeSpec>;
 
   constructor(options: WorkerOptions = {}) {
@@ -72,11 +73,15 @@ export class WorkerTileMaker implements TileMaker {
   }
 
   async close(): Promise<void> {
+    this.#closing = true;
     await this.#pool.destroy();
   }
 
   async #run<T>(name: string, request: unknown): Promise<T> {
-    const outcome: Outcome<T> = await this.#pool.run(request, { name });
+    const outcome: Outcome<T> = await this.#pool.run(request, { name }).catch((error: unknown) => {
+      // Ended with its worker: no fault of the data's.
+      throw this.#closing ? new BflyError('UNAVAILABLE', 'the server is shutting down', { retryMs: 1_000 }) : error;
+    });
     if ('value' in outcome) return outcome.value;
     throw new BflyError(outcome.code, outcome.message);
   }

@@ -32,7 +32,7 @@ export async function ingestDemo(work: DemoWork): Promise<readonly string[]> {
         voxelsDone: n * progress.voxelsTotal + progress.voxelsDone,
         voxelsTotal: DEMO_PATHS.length * progress.voxelsTotal,
       });
-    await ingestChannel({ ...work, entry: { path, spec: specs[n] ?? specs[0] }, onProgress });
+    await ingestChannel({ ...work, entry: { path, spec: specs[n] ?? specs[0], replace: true }, onProgress });
   }
   return DEMO_PATHS;
 }

@@ -18,6 +18,8 @@ export interface IngestOptions {
   readonly path: string;
   readonly type?: VolumeType;
   readonly voxel?: Vec3;
+  /** Takes the place of another volume at the path. */
+  readonly replace?: boolean;
   onProgress(progress: IngestProgress): void;
   readonly signal: AbortSignal;
   readonly log: Logger;
@@ -29,12 +31,18 @@ export interface IngestOptions {
  * @throws BflyError where the source or the path is wrong, or the store is in use; the signal's reason when aborted.
  */
 export async function ingestVolume(options: IngestOptions): Promise<Channel> {
-  const { dataDir, path, type, voxel, log, signal, onProgress } = options;
+  const { dataDir, path, type, voxel, replace = false, log, signal, onProgress } = options;
   const spec = await singleVolume(options.source);
   const database = await openLmdbDatabase(dataDir, { log });
   const maker = new WorkerTileMaker();
   try {
-    const entry = { path, spec, ...(type === undefined ? {} : { type }), ...(voxel === undefined ? {} : { voxel }) };
+    const entry = {
+      path,
+      spec,
+      replace,
+      ...(type === undefined ? {} : { type }),
+      ...(voxel === undefined ? {} : { voxel }),
+    };
     return await ingestChannel({ database, maker, entry, log, signal, onProgress });
   } finally {
     await maker.close();

@@ -106,7 +106,9 @@ class BarProgress implements Progress {
   }
 
   end(): void {
+    // Once: it draws the bar again, over whatever has been written since.
     if (this.#isStarted) this.#bar.stop();
+    this.#isStarted = false;
   }
 }
 

@@ -6,6 +6,7 @@ import { MemoryDatabase } from '../../src/database/memory-database.ts';
 import { openArraySource } from '../../src/image/array-source.ts';
 import { InlineTileMaker } from '../../src/image/inline-tile-maker.ts';
 import { fillTileFrame } from '../../src/image/tile.ts';
+import { ingestChannel } from '../../src/ingest/ingest.ts';
 import { SILENT_LOG } from '../../src/utility/log.ts';
 
 const path = 'lab/fly/cube/em';
@@ -84,6 +85,29 @@ describe('housekeeping', () => {
     await finishDrops(database);
     expect(database.hasTile(key)).toBe(false);
     expect(database.records('drop:')).toEqual([]);
+  });
+
+  it('refuses to ingest over another volume unless it is told to', async () => {
+    const database = new MemoryDatabase();
+    let value = 1;
+    const maker = new InlineTileMaker(async () => {
+      const source = await openArraySource({ data: new Uint8Array(512).fill(value), shape: [8, 8, 8], dtype: 'uint8' });
+      const info = { ...source.info, fingerprint: `value ${value}` };
+      return { info, read: (mip, box) => source.read(mip, box), close: () => source.close() };
+    });
+    const ingest = (more: object) => {
+      const signal = new AbortController().signal;
+      const entry = { path, spec, ...more };
+      return ingestChannel({ database, maker, entry, log: SILENT_LOG, signal, onProgress: () => {} });
+    };
+    const first = await ingest({ voxel: [5, 6, 7] });
+    expect((await ingest({})).mips[0]?.voxel).toEqual([5, 6, 7]);
+    value = 2;
+    await expect(ingest({})).rejects.toMatchObject({ code: 'CONFLICT' });
+    const second = await ingest({ replace: true });
+    expect(second.number).not.toBe(first.number);
+    const key = { mip: 0, x: 0, y: 0, z: 0, version: 0 };
+    expect([first, second].map(({ number }) => database.hasTile({ ...key, channel: number }))).toEqual([false, true]);
   });
 
   it('[D6] cuts configured chunks of more than 4 MiB', async () => {

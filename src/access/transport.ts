@@ -14,7 +14,7 @@ export interface Connection {
    * false (ws) = the transport holds it until it is flushed, so it must be *shared*: never written again.
    */
   readonly copiesOnSend: boolean;
-  /** Bytes that the transport holds and the kernel has not taken yet. */
+  /** Bytes that the transport holds and the kernel has not taken yet; inside `cork` up to 16 KiB may not be counted yet. */
   bufferedBytes(): number;
   /** Sends one binary message. `message` is borrowed: the transport has copied it when the call returns. */
   send(message: Uint8Array): void;
@@ -37,7 +37,7 @@ export interface ConnectionEvents {
   message(bytes: Uint8Array): void;
   /** A text message came: `bfly.v1` has none. */
   text(bytes: Uint8Array): void;
-  /** Buffered bytes have left; `bufferedBytes` is smaller than before, not always 0. */
+  /** Buffered bytes have left, or may have: `bufferedBytes` tells how many are left, not always 0. */
   drained(): void;
   /** The connection is over; nothing is called after this. Called exactly once. */
   closed(code: number, reason: string): void;

@@ -12,7 +12,7 @@ export interface ChannelConfig {
   readonly type?: VolumeType;
   /** Size of a voxel of the finest level in nanometres, x, y, z; overrules the source. */
   readonly voxel?: Vec3;
-  /** First voxel of the volume, x, y, z. */
+  /** What requests are moved by, x, y, z in voxels of the finest level: a request for p reads voxel p + offset of the data. */
   readonly offset?: Vec3;
   /** Absolute path of the folder with this channel's tables of neurons and synapses; overrules the dataset's `path`. */
   readonly dpath?: string;

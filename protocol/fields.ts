@@ -1,6 +1,5 @@
 /** Readers of single fields: unknown values in, checked values out. Every fault names the field and what is legal. */
 import { BflyError } from './errors.ts';
-import { MAX_REPLY } from './limits.ts';
 import type { Scalar } from './messages.ts';
 import { type Box, DTYPES, type DType, ENCODINGS, type EncodingName, pathFault, type Vec3 } from './volume.ts';
 
@@ -155,9 +154,4 @@ export function withoutUndefined<T extends object>(object: T): { [K in keyof T]?
   const kept: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(object)) if (value !== undefined) kept[key] = value;
   return kept as { [K in keyof T]?: Exclude<T[K], undefined> };
-}
-
-/** Text that fits an ERROR however long its parts were. */
-export function clipMessage(message: string): string {
-  return message.length <= 1_000 ? message : `${message.slice(0, Math.min(997, MAX_REPLY))}...`;
 }

@@ -89,6 +89,21 @@ const LAYOUT_VERSION = 1;
 
 const recordName = (path: string): string => `channel:${path}`;
 
+/** Whether the tiles of a record were made from what a configuration names, letter by letter. */
+function isMadeOf({ fingerprint }: ChannelRecord, spec: VolumeSpec | undefined): boolean {
+  const [, made] = JSON.parse(fingerprint) as readonly unknown[];
+  return JSON.stringify(made) === JSON.stringify(spec);
+}
+
+/** Whether two fingerprints are of the same data read in the same way, though one may name the file by another path. */
+function isSameVolume(kept: string, wanted: string): boolean {
+  const [a, b] = [kept, wanted].map((text) => JSON.parse(text) as [unknown, { dataset?: string }, ...unknown[]]);
+  if (a === undefined || b === undefined) return false;
+  const datasets = [a[1].dataset, b[1].dataset].filter((name) => name !== undefined);
+  const rest = (parts: readonly unknown[]): string => JSON.stringify([parts[0], ...parts.slice(2)]);
+  return rest(a) === rest(b) && new Set(datasets).size <= 1;
+}
+
 /** The store's record of a channel, where there is one. */
 export function channelRecord(database: Database, path: string): ChannelRecord | undefined {
   const record = database.record(recordName(path));
@@ -122,13 +137,18 @@ export async function openChannel(
   levels: 'on-demand' | 'all' = 'on-demand',
 ): Promise<Channel> {
   const kept = channelRecord(database, entry.path);
-  if (entry.spec === undefined || (kept?.ingested === true && levels === 'on-demand')) {
+  const whole = kept?.ingested === true && levels === 'on-demand' ? kept : undefined;
+  if (entry.spec === undefined || (whole !== undefined && isMadeOf(whole, entry.spec))) {
     if (kept === undefined) throw new BflyError('NOT_FOUND', `${entry.path} is not in the store`);
     return channelOf(entry, kept, undefined);
   }
-  const info = await maker.open(entry.spec);
+  const info = await maker.open(entry.spec).catch((error: unknown) => {
+    if (whole === undefined) throw error;
+  });
+  // What was ingested is all there is, where what is configured now cannot be opened.
+  if (info === undefined) return openChannel({ path: entry.path }, database, maker);
   const wanted = layOut(entry, info, levels);
-  if (kept !== undefined && kept.fingerprint === wanted.fingerprint) {
+  if (kept !== undefined && isSameVolume(kept.fingerprint, wanted.fingerprint)) {
     // What was ingested keeps the voxel size that it was given, unless another is named.
     const isKept = kept.ingested && entry.voxel === undefined;
     const record = { ...kept, mips: isKept ? kept.mips : wanted.mips, type: wanted.type };

@@ -110,6 +110,25 @@ describe('housekeeping', () => {
     expect([first, second].map(({ number }) => database.hasTile({ ...key, channel: number }))).toEqual([false, true]);
   });
 
+  it('does not serve what was ingested at a path as the voxels of another file that is configured there', async () => {
+    const database = new MemoryDatabase();
+    const maker = new InlineTileMaker(async (opened) => {
+      const file = 'path' in opened ? opened.path : '';
+      const source = await openArraySource({ data: new Uint8Array(512).fill(9), shape: [8, 8, 8], dtype: 'uint8' });
+      const info = { ...source.info, fingerprint: file.endsWith('other') ? 'other' : 'first' };
+      return { info, read: (mip, box) => source.read(mip, box), close: () => source.close() };
+    });
+    const signal = new AbortController().signal;
+    await ingestChannel({ database, maker, entry: { path, spec }, log: SILENT_LOG, signal, onProgress: () => {} });
+    expect((await openChannel({ path, spec }, database, maker)).ingested).toBe(true);
+    expect((await openChannel({ path }, database, maker)).ingested).toBe(true);
+    // The same data by another name are the same data.
+    expect((await openChannel({ path, spec: { path: '/link/em' } }, database, maker)).ingested).toBe(true);
+    await expect(openChannel({ path, spec: { path: '/other' } }, database, maker)).rejects.toMatchObject({
+      code: 'CONFLICT',
+    });
+  });
+
   it('[D6] cuts configured chunks of more than 4 MiB', async () => {
     const data = new Uint8Array(256 * 128 * 256);
     const maker = new InlineTileMaker(() => openArraySource({ data, shape: [256, 128, 256], dtype: 'uint8' }));

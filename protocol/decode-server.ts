@@ -88,7 +88,12 @@ function readReply(request: number, id: number, f: readonly unknown[]): ServerMe
       };
     }
     case FrameType.FEATURE:
-      return { kind: 'FEATURE_OK', id, value: f[2] };
+      return {
+        kind: 'FEATURE_OK',
+        id,
+        value: f[2],
+        ...withoutUndefined({ after: optional(readOptions(f[3])['after'], (v) => readId64(v, 'after')) }),
+      };
     case FrameType.UNIQUE: {
       const after = optional(readOptions(f[4])['after'], (v) => readId64(v, 'after'));
       return {

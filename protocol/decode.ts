@@ -248,6 +248,7 @@ function readFeature(id: number, f: readonly unknown[]): ClientMessage {
       key: optional(o['id'], (v) => readId64(v, 'id')),
       box: optional(o['box'], (v) => readBox(v, 'box')),
       mip: optional(o['mip'], readMip),
+      after: optional(o['after'], (v) => readId64(v, 'after')),
     }),
   };
 }

@@ -1,4 +1,5 @@
 /** Messages to bytes. Trailing fields that hold their default are left out. TILE frames are written by `tile-frame.ts`. */
+import { EDITS_PREFIX_BYTES, writeEditsPrefix } from './edits-frame.ts';
 import { ERROR_CODES } from './errors.ts';
 import { type ClientMessage, FrameType, type ResumeRequest, type ServerMessage } from './messages.ts';
 import { pack } from './msgpack.ts';
@@ -48,7 +49,7 @@ function clientFields(m: Exclude<ClientMessage, { kind: 'BULK' }>): Fields {
     case 'LIST':
       return [FrameType.LIST, m.path, ...options({ after: m.after, limit: m.limit })];
     case 'FEATURE':
-      return [FrameType.FEATURE, m.path, m.feature, ...options({ id: m.key, box: m.box, mip: m.mip })];
+      return [FrameType.FEATURE, m.path, m.feature, ...options({ id: m.key, box: m.box, mip: m.mip, after: m.after })];
     case 'UNIQUE':
       return [
         FrameType.UNIQUE,
@@ -134,7 +135,11 @@ function serverFields(m: Exclude<ServerMessage, { kind: 'TILE' } | { kind: 'EDIT
     case 'LIST_OK':
       return reply(FrameType.LIST, { entries: m.entries, ...(options({ next: m.next })[0] as object) });
     case 'FEATURE_OK':
-      return reply(FrameType.FEATURE, m.value);
+      return reply(
+        FrameType.FEATURE,
+        m.value,
+        ...options({ more: m.after === undefined ? undefined : true, after: m.after }),
+      );
     case 'UNIQUE_OK':
       return reply(
         FrameType.UNIQUE,
@@ -224,19 +229,9 @@ export function encodeError(
 /** EDITS: 27 fixed bytes that differ by subscription, then the array of edits, which is encoded once for everybody. Rule [S6]. */
 function encodeEdits(m: Extract<ServerMessage, { kind: 'EDITS' }>): Uint8Array {
   const edits = pack(m.edits);
-  const frame = new Uint8Array(27 + edits.length);
-  const view = new DataView(frame.buffer);
-  frame[0] = 0x96;
-  frame[1] = FrameType.EDITS;
-  frame[2] = 0xce;
-  view.setUint32(3, m.id);
-  frame[7] = 0xcf;
-  view.setBigUint64(8, BigInt(m.from));
-  frame[16] = 0xcf;
-  view.setBigUint64(17, BigInt(m.upto));
-  frame[25] = 0xcc;
-  frame[26] = m.flags;
-  frame.set(edits, 27);
+  const frame = new Uint8Array(EDITS_PREFIX_BYTES + edits.length);
+  writeEditsPrefix(frame, m.id, m.from, m.upto, m.flags);
+  frame.set(edits, EDITS_PREFIX_BYTES);
   return frame;
 }
 

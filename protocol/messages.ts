@@ -199,6 +199,8 @@ export type ClientMessage =
       readonly key?: bigint;
       readonly box?: Box;
       readonly mip?: number;
+      /** The last id of the page before, to ask for the next page. */
+      readonly after?: bigint;
     }
   | Unique
   | Pull
@@ -283,7 +285,8 @@ export type ServerMessage =
   | { readonly kind: 'AUTHREQ'; readonly id: number; readonly expiresInMs: number }
   | { readonly kind: 'INFO_OK'; readonly id: number; readonly info: ChannelInfo | DatasetInfo }
   | { readonly kind: 'LIST_OK'; readonly id: number; readonly entries: readonly ListEntry[]; readonly next?: string }
-  | { readonly kind: 'FEATURE_OK'; readonly id: number; readonly value: Wire }
+  /** `after` is set where a further page follows. */
+  | { readonly kind: 'FEATURE_OK'; readonly id: number; readonly value: Wire; readonly after?: bigint }
   /** `ids`: ascending u64, little-endian; `after` is set where a further page follows. */
   | {
       readonly kind: 'UNIQUE_OK';

@@ -2,15 +2,22 @@
 import { readFileSync } from 'node:fs';
 import { BflyError } from '../protocol/errors.ts';
 import { DEFAULT_LIMITS, type Limits, TRANSPORT_MAX_MESSAGE } from '../protocol/limits.ts';
+import { OPEN_AUTHORITY } from './access/auth/anonymous.ts';
+import type { Authority } from './access/auth/authority.ts';
+import { openFileAuthority } from './access/auth/file-authority.ts';
 import { answerHttp } from './access/http/pages.ts';
+import { isLoopback, resolveHost } from './access/listen-address.ts';
 import { openTransport, type TransportChoice } from './access/open-transport.ts';
 import type { SessionTimings } from './access/session-context.ts';
 import { DEFAULT_TIMINGS, SessionHub } from './access/session-hub.ts';
 import { decideUpgrade } from './access/upgrade.ts';
+import { assembleCore } from './core/assemble.ts';
 import { type ChannelEntry, finishDrops, ingestedPaths } from './core/channel.ts';
-import { Core } from './core/core.ts';
+import type { Core } from './core/core.ts';
+import type { EditLogs } from './core/edits/edit-logs.ts';
 import type { Database } from './database/database.ts';
 import { openLmdbDatabase } from './database/lmdb-database.ts';
+import { DatabaseLayer } from './database/tables.ts';
 import { resolveSpec } from './image/open-source.ts';
 import type { TileMaker, VolumeSpec } from './image/tile-maker.ts';
 import { WorkerTileMaker } from './image/worker-tile-maker.ts';
@@ -37,6 +44,10 @@ export interface ServerOptions {
   readonly allowedPaths: readonly string[];
   /** Origins of pages that may connect, besides the server's own. */
   readonly allowedOrigins?: readonly string[];
+  /** File that says who may what; see `utility/auth-config.ts`. Without it everybody may everything. */
+  readonly auth?: string;
+  /** Everybody may everything though other machines can connect. Without it and `auth` a server listens on loopback only. */
+  readonly open?: boolean;
   readonly limits?: Partial<Limits>;
   /** Blocks of HDF5 files by Butterfly's rule, of this many bytes. */
   readonly maxBlockBytes?: number;
@@ -58,6 +69,7 @@ export interface RunningServer {
   readonly channels: number;
   /** For tests and benches in the same process. */
   readonly core: Core;
+  readonly logs: EditLogs;
   readonly hub: SessionHub;
   /** Says GOAWAY, lets work finish, closes everything. */
   stop(): Promise<void>;
@@ -68,14 +80,41 @@ const GRACE_MS = 3_000;
 /**
  * Starts a server.
  *
- * @throws BflyError UNAVAILABLE (port or store in use), UNSUPPORTED (the store is not ours, or newer).
+ * @throws BflyError UNAVAILABLE (port or store in use), UNSUPPORTED (the store is not ours, or newer), FORBIDDEN (open to other
+ * machines without `open`), NOT_FOUND and BAD_REQUEST (the file of `auth`).
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const authority = await openAuthority(options);
+  try {
+    return await startWith(authority, options);
+  } catch (error) {
+    await authority.close();
+    throw error;
+  }
+}
+
+async function openAuthority({ auth, open = false, host, port, log }: ServerOptions): Promise<Authority> {
+  if (auth !== undefined && open)
+    throw new BflyError(
+      'BAD_REQUEST',
+      '--auth says who may what and --open that everybody may everything: give one of them',
+    );
+  if (auth !== undefined) return openFileAuthority(auth, { log });
+  if (!open && !isLoopback(await resolveHost(host, port)))
+    throw new BflyError(
+      'FORBIDDEN',
+      `on ${host} everybody who reaches this machine could read and edit everything; say who may what with --auth FILE ` +
+        '(bfly token makes tokens), allow it with --open, or listen with --host 127.0.0.1',
+    );
+  return OPEN_AUTHORITY;
+}
+
+async function startWith(authority: Authority, options: ServerOptions): Promise<RunningServer> {
   const { log } = options;
   const database = await openLmdbDatabase(options.dataDir, { log });
   const maker = new WorkerTileMaker({ admit: admitFrom(new AllowedPaths(options.allowedPaths)) });
   try {
-    return await startOn(database, maker, options);
+    return await startOn(database, maker, authority, options);
   } catch (error) {
     await maker.close();
     await database.close();
@@ -83,17 +122,30 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   }
 }
 
-async function startOn(database: Database, maker: TileMaker, options: ServerOptions): Promise<RunningServer> {
+async function startOn(
+  database: Database,
+  maker: TileMaker,
+  authority: Authority,
+  options: ServerOptions,
+): Promise<RunningServer> {
   const { log, host } = options;
   await finishDrops(database);
   const demo = options.demo ? await makeDemo(database, maker, options) : [];
   const channels = channelEntries(options, [...ingestedPaths(database), ...demo]);
-  const core = new Core({ database, maker, cacheBytes: options.cacheBytes, channels, log });
   const server = `butterfly ${readVersion()}`;
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const { cacheBytes } = options;
+  const allowed = new AllowedPaths(options.allowedPaths);
+  const tables = new DatabaseLayer({ database, log, admit: (file) => allowed.resolve(file) });
+  // Nobody waits for it here: whoever asks for rows does.
+  void tables.loadConfig(options.catalogue);
+  const { core, logs } = assembleCore({ database, maker, cacheBytes, channels, log, limits, tables });
   const timings = { ...DEFAULT_TIMINGS, ...options.timings };
-  const hub = new SessionHub({ core, limits, log, server, timings, now: () => performance.now() });
-  const origins = { allowed: options.allowedOrigins ?? [], loopback: isLoopback(host) };
+  const hub = new SessionHub({ core, logs, limits, log, server, timings, authority, now: () => performance.now() });
+  const origins = {
+    allowed: options.allowedOrigins ?? [],
+    loopback: isLoopback(await resolveHost(host, options.port)),
+  };
   const transport = await openTransport(options.transport, {
     log,
     maxMessageBytes: TRANSPORT_MAX_MESSAGE,
@@ -108,6 +160,9 @@ async function startOn(database: Database, maker: TileMaker, options: ServerOpti
     transport.stopListening();
     await hub.leave(options.graceMs ?? GRACE_MS);
     await transport.close();
+    await authority.close();
+    await logs.close();
+    await tables.stop();
     await maker.close();
     await database.close();
   };
@@ -117,6 +172,7 @@ async function startOn(database: Database, maker: TileMaker, options: ServerOpti
     transport: transport.kind,
     channels: core.channelCount,
     core,
+    logs,
     hub,
     stop: () => {
       stopping ??= stop();
@@ -158,10 +214,6 @@ function admitFrom(allowed: AllowedPaths): (spec: VolumeSpec) => Promise<VolumeS
     const real = await allowed.resolve(path);
     return dataset === undefined ? { path: real } : { path: real, dataset };
   };
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\./.test(host);
 }
 
 function readVersion(): string {

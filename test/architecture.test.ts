@@ -33,8 +33,9 @@ const ONE_PLACE: Readonly<Record<string, RegExp>> = {
   h5wasm: /^src\/image\/hdf5-[a-z]+\.ts$/,
   geotiff: /^src\/image\/tiff-[a-z]+\.ts$/,
   sharp: /^src\/image\//,
-  yaml: /^src\/utility\/config\.ts$/,
-  zod: /^src\/utility\/config\.ts$/,
+  yaml: /^src\/utility\/(auth-)?config\.ts$/,
+  zod: /^src\/utility\/(auth-)?config\.ts$/,
+  jose: /^src\/access\/auth\/jwt\.ts$/,
   commander: /^src\/(cli|commands\/[a-z-]+)\.ts$/,
   'cli-progress': /^src\/utility\/progress\.ts$/,
 };

@@ -14,7 +14,10 @@ const server = await startServer({
   catalogue: { experiments: [] },
   demo: false,
   allowedPaths: [],
-  limits: { framesPerSecond: 1e9, framesBurst: 1e9, controlPerSecond: 1e9, connectionsPerAddress: 100_000 },
+  limits: {
+    ...{ framesPerSecond: 1e9, framesBurst: 1e9, controlPerSecond: 1e9 },
+    ...{ editsPerSecond: 1e9, editsBurst: 1e9, connectionsPerAddress: 100_000, unwelcomed: 100_000 },
+  },
   graceMs: 0,
 });
 reportPort(server.port, () => server.stop());

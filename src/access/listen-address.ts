@@ -1,6 +1,6 @@
 /** Where a transport may listen, and why it could not. */
 import { lookup } from 'node:dns/promises';
-import { createServer } from 'node:net';
+import { BlockList, createServer, isIP } from 'node:net';
 import { BflyError } from '../../protocol/errors.ts';
 
 /**
@@ -17,6 +17,16 @@ export async function resolveHost(host: string, port: number): Promise<string> {
   } catch (cause) {
     throw listenError('ENOTFOUND', host, port, cause);
   }
+}
+
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet('127.0.0.0', 8);
+LOOPBACK.addAddress('::1', 'ipv6');
+
+/** Whether an address, which is no name, is reached from this machine only. */
+export function isLoopback(address: string): boolean {
+  const version = isIP(address);
+  return version !== 0 && LOOPBACK.check(address, version === 6 ? 'ipv6' : 'ipv4');
 }
 
 /** The sentence for an error code of `listen`. */

@@ -4,14 +4,14 @@ import { FRAME, WINDOW } from '../../protocol/limits.ts';
 import type { ClientMessage, Cutout, EndStatus, Pull } from '../../protocol/messages.ts';
 import { BYTES_PER_VOXEL, boxShape, type Vec3 } from '../../protocol/volume.ts';
 import type { Channel } from '../core/channel.ts';
-import type { Core } from '../core/core.ts';
+import type { OpenedReading } from '../core/reading.ts';
 import { boxVolume } from '../query/box.ts';
 import { levelOf } from '../query/query.ts';
 import { npyHeader } from '../utility/npy.ts';
 import { BytesParts, CutoutStream, JoinedParts, type PartSource } from './cutout-stream.ts';
 import { LoadLine } from './load-line.ts';
 import { PullStream } from './pull-stream.ts';
-import { checkEpoch, checkPresent } from './questions.ts';
+import type { Stream } from './send-queue.ts';
 import type { OpenRequest, SessionContext } from './session-context.ts';
 
 /** Loads of one connection that run ahead of what is sent next. */
@@ -36,10 +36,30 @@ export class PullRequests {
   readonly #nextLoads: LoadLine;
   #loads = 0;
   #opening = 0;
+  /** Streams that are open, and the path that each reads. */
+  readonly #reads = new Map<Stream, string>();
 
   constructor(context: SessionContext) {
     this.#context = context;
     this.#nextLoads = new LoadLine(context.home.limits.pulls);
+    context.onIdentity(() => this.#endUnreadable());
+  }
+
+  /** Ends the streams of paths that may be read no more. */
+  #endUnreadable(): void {
+    for (const [stream, path] of this.#reads) this.#isReadable(stream, path);
+  }
+
+  /** Whether a stream's path may be read at this moment; where not, the stream is ended by an ERROR. */
+  #isReadable(stream: Stream, path: string): boolean {
+    try {
+      this.#context.checkRead(path);
+      return true;
+    } catch (error) {
+      this.#context.queue.remove(stream.id);
+      stream.fail(error);
+      return false;
+    }
   }
 
   /** Opens a pull: its reply, then TILE frames as credit allows, then END. */
@@ -68,10 +88,10 @@ export class PullRequests {
   }
 
   async #openPull(message: Pull): Promise<{ stream: PullStream; reply: () => void }> {
-    checkPresent(message);
+    // First of all, so that no other fault tells whether the path is there.
+    this.#context.checkRead(message.path);
     const { home, connection, queue, frameBytes } = this.#context;
-    const plan = await home.core.openPull(message, message.enc ?? ['raw'], home.limits.tiles);
-    checkEpoch(message, plan.channel);
+    const plan = await home.core.openPull(message, message.enc ?? ['raw'], home.limits.tiles, message);
     const context = {
       core: home.core,
       connection,
@@ -89,6 +109,7 @@ export class PullRequests {
       },
       ended: (id: number) => {
         this.#pulls.delete(id);
+        this.#reads.delete(stream);
         this.#context.requests.delete(id);
         this.#forgetKey(message.replace, id);
       },
@@ -96,7 +117,7 @@ export class PullRequests {
     const [x0, y0, z0, x1, y1, z1] = message.box;
     // Not by shifts: the sum of two i32 may be none.
     const centre: Vec3 = [Math.floor((x0 + x1) / 2), Math.floor((y0 + y1) / 2), Math.floor((z0 + z1) / 2)];
-    const stream = new PullStream(plan, context, {
+    const stream: PullStream = new PullStream(plan, context, {
       id: message.id,
       urgency: message.urgency ?? DEFAULT_URGENCY,
       order: message.order ?? 'near',
@@ -107,7 +128,7 @@ export class PullRequests {
         kind: 'PULL_OK',
         id: message.id,
         tiles: plan.tiles,
-        dtype: plan.channel.dtype,
+        dtype: plan.dtype,
         at: plan.seq,
       });
     return { stream, reply };
@@ -116,7 +137,9 @@ export class PullRequests {
   #startPull(message: Pull, { stream, reply }: { stream: PullStream; reply: () => void }): void {
     const { requests, queue } = this.#context;
     this.#pulls.set(message.id, stream);
+    this.#reads.set(stream, message.path);
     requests.set(message.id, stream);
+    if (!this.#isReadable(stream, message.path)) return;
     reply();
     queue.add(stream, this.#window(message.win));
     queue.pump();
@@ -184,13 +207,13 @@ export class PullRequests {
   }
 
   async #openCutout(message: Cutout): Promise<() => void> {
-    checkPresent(message);
+    this.#context.checkRead(message.path);
     const { home, queue, connection } = this.#context;
     const { core, limits } = home;
     const channel = await core.updateQuery(message);
-    checkEpoch(message, channel);
+    const opened = await core.openReading(channel, message);
     levelOf(channel.mips, message.mip);
-    const bytes = boxVolume(message.box) * BYTES_PER_VOXEL[channel.dtype];
+    const bytes = boxVolume(message.box) * BYTES_PER_VOXEL[opened.dtype];
     const format = message.format ?? 'raw';
     const most = isStreamed(message) ? limits.cutout : limits.cutoutEncoded;
     if (bytes > most)
@@ -198,13 +221,13 @@ export class PullRequests {
         'TOO_LARGE',
         `the box holds ${bytes} bytes; a ${format} CUTOUT may have ${most}: pull it instead`,
       );
-    const { parts, mime } = await this.#parts(message, channel, core);
-    const stream = new CutoutStream(
+    const { parts, mime } = await this.#parts(message, channel, opened);
+    const stream: CutoutStream = new CutoutStream(
       message.id,
       message.urgency ?? DEFAULT_URGENCY,
       message.mip,
       message.box,
-      0,
+      opened.at,
       parts,
       {
         connection,
@@ -213,6 +236,7 @@ export class PullRequests {
         ended: (id) => {
           this.#context.requests.delete(id);
           this.#made.delete(stream);
+          this.#reads.delete(stream);
           this.#endCutout(message);
         },
         fail: (id, error) => this.#sendFault(id, error),
@@ -221,13 +245,15 @@ export class PullRequests {
     return () => {
       if (!isStreamed(message)) this.#made.set(stream, { sent: 0, since: home.now() });
       this.#context.requests.set(message.id, stream);
+      this.#reads.set(stream, message.path);
+      if (!this.#isReadable(stream, message.path)) return;
       this.#context.send({
         kind: 'CUTOUT_OK',
         id: message.id,
-        dtype: channel.dtype,
+        dtype: opened.dtype,
         shape: boxShape(message.box),
         bytes: parts.totalBytes,
-        seq: 0,
+        seq: opened.at,
         mime,
       });
       queue.add(stream, this.#window(message.win));
@@ -235,16 +261,17 @@ export class PullRequests {
     };
   }
 
-  async #parts(message: Cutout, channel: Channel, core: Core): Promise<{ parts: PartSource; mime: string }> {
+  async #parts(message: Cutout, channel: Channel, opened: OpenedReading): Promise<{ parts: PartSource; mime: string }> {
+    const { core } = this.#context.home;
     const frameBytes = message.frame === undefined ? this.#context.frameBytes : clampFrame(message.frame);
     const { mip, box, format = 'raw', view = 'grayscale' } = message;
     if (isStreamed(message)) {
-      const voxels = core.openCutout(channel, mip, box, frameBytes);
+      const voxels = core.openCutout(channel, mip, box, frameBytes, opened.reading);
       if (format === 'raw') return { parts: voxels, mime: 'application/octet-stream' };
-      const header = new BytesParts(npyHeader(channel.dtype, boxShape(box)), frameBytes);
+      const header = new BytesParts(npyHeader(opened.dtype, boxShape(box)), frameBytes);
       return { parts: new JoinedParts([header, voxels]), mime: 'application/x-npy' };
     }
-    const { bytes, mime } = await core.render(channel, await core.readBox(channel, mip, box), format, view);
+    const { bytes, mime } = await core.render(channel, await core.readBox(channel, mip, box, opened), format, view);
     return { parts: new BytesParts(bytes, frameBytes), mime };
   }
 

@@ -138,10 +138,10 @@ export class PullStream implements Stream {
 
   #frameOf(tile: Vec3, key: string): Uint8Array | BflyError | undefined {
     if (this.#held?.tile === key) return this.#held.frame;
-    const { channel, encoding } = this.#plan;
+    const { channel, encoding, mip, reading } = this.#plan;
     const { core, connection } = this.#context;
     try {
-      return core.tiles.peek(channel, this.#plan.mip, tile, encoding, !connection.copiesOnSend);
+      return core.tiles.peek(channel, mip, tile, encoding, !connection.copiesOnSend, reading);
     } catch (error) {
       return asFault(error);
     }
@@ -193,7 +193,8 @@ export class PullStream implements Stream {
   }
 
   #read(tile: Vec3): Promise<Uint8Array> {
-    return this.#context.core.tiles.load(this.#plan.channel, this.#plan.mip, tile, this.#plan.encoding);
+    const { channel, mip, encoding, reading } = this.#plan;
+    return this.#context.core.tiles.load(channel, mip, tile, encoding, reading);
   }
 
   #sendWhole(frame: Uint8Array): Step {

@@ -1,13 +1,13 @@
-/** Requests that have one reply: INFO, LIST, UNIQUE. */
+/** Requests that have one reply: INFO, LIST, FEATURE, UNIQUE. */
 
 import { encodeServer, writeReplyId } from '../../protocol/encode.ts';
 import { BflyError } from '../../protocol/errors.ts';
 import type { ClientMessage, ServerMessage } from '../../protocol/messages.ts';
 import type { ChannelInfo } from '../../protocol/volume.ts';
-import type { Channel } from '../core/channel.ts';
+import { isQuickFeature } from '../core/features.ts';
 import type { OpenRequest, SessionContext } from './session-context.ts';
 
-type Question = Extract<ClientMessage, { kind: 'INFO' | 'LIST' | 'UNIQUE' }>;
+type Question = Extract<ClientMessage, { kind: 'INFO' | 'LIST' | 'FEATURE' | 'UNIQUE' }>;
 type Unique = Extract<ClientMessage, { kind: 'UNIQUE' }>;
 
 /** Entries of a LIST page unless the client says otherwise; 128 bytes of name and 515 of path each stay under 64 KiB. */
@@ -34,7 +34,7 @@ interface Line {
 export class Questions {
   readonly #context: SessionContext;
   readonly #quick: Line = { waiting: [], running: 0, places: 8 };
-  /** UNIQUE scans run one at a time, and nothing else waits for them. */
+  /** Scans of UNIQUE and FEATURE run one at a time, and nothing else waits for them. Rule [I7]. */
   readonly #scans: Line = { waiting: [], running: 0, places: 1 };
 
   constructor(context: SessionContext) {
@@ -43,10 +43,10 @@ export class Questions {
 
   /** Takes a question; the answer follows. */
   ask(question: Question): void {
-    if (question.kind === 'INFO' && this.#answerAtOnce(question)) return;
+    if (question.kind === 'INFO' && this.#mayRead(question.path) && this.#answerAtOnce(question)) return;
     const { requests } = this.#context;
     const abort = new AbortController();
-    const line = question.kind === 'UNIQUE' ? this.#scans : this.#quick;
+    const line = isScan(question) ? this.#scans : this.#quick;
     const giveUp = (): void => {
       abort.abort();
       const at = line.waiting.indexOf(work);
@@ -106,23 +106,44 @@ export class Questions {
     const { core, limits } = this.#context.home;
     switch (question.kind) {
       case 'INFO':
-        return { kind: 'INFO_OK', id: question.id, info: await core.getInfo(question) };
+        return { kind: 'INFO_OK', id: question.id, info: await core.getInfo(question, this.#mayRead) };
       case 'LIST': {
-        const page = core.getGroups(question.path, question.after, Math.min(LIST_PAGE, question.limit ?? LIST_PAGE));
-        return { kind: 'LIST_OK', id: question.id, ...page };
+        const limit = Math.min(LIST_PAGE, question.limit ?? LIST_PAGE);
+        return {
+          kind: 'LIST_OK',
+          id: question.id,
+          ...core.getGroups(question.path, question.after, limit, this.#mayRead),
+        };
       }
-      case 'UNIQUE':
-        checkPresent(question);
-        checkEpoch(question, await core.updateQuery(question));
-        return uniquePage(question, await core.findUnique(question, limits.uniqueVoxels, signal));
+      case 'FEATURE': {
+        this.#context.checkRead(question.path);
+        const answer = await core.features.answer(question, limits.uniqueVoxels, signal);
+        this.#context.checkRead(question.path);
+        return { kind: 'FEATURE_OK', id: question.id, ...answer };
+      }
+      case 'UNIQUE': {
+        // First of all, so that no other fault tells whether the path is there.
+        this.#context.checkRead(question.path);
+        const ids = await core.findUnique(question, limits.uniqueVoxels, signal, question);
+        // The right may have gone while the box was looked through.
+        this.#context.checkRead(question.path);
+        return uniquePage(question, ids);
+      }
     }
   }
+
+  readonly #mayRead = (path: string): boolean => this.#context.identity().rights.allows('read', path);
 
   #fault(error: unknown): BflyError {
     if (error instanceof BflyError) return error;
     this.#context.home.log.error({ err: error }, 'a request failed');
     return new BflyError('INTERNAL', 'the request failed inside the server');
   }
+}
+
+/** Whether a question looks through a box. */
+function isScan(question: Question): boolean {
+  return question.kind === 'UNIQUE' || (question.kind === 'FEATURE' && !isQuickFeature(question.feature));
 }
 
 function uniquePage(question: Unique, ids: BigUint64Array): ServerMessage {
@@ -138,21 +159,4 @@ function uniquePage(question: Unique, ids: BigUint64Array): ServerMessage {
     ids: new Uint8Array(page.buffer, page.byteOffset, page.byteLength),
     ...(more ? { after: last } : {}),
   };
-}
-
-/** @throws BflyError UNSUPPORTED for the past and for bodies, which this server does not keep. */
-export function checkPresent(question: {
-  readonly at?: number;
-  readonly map?: string;
-  readonly minSeq?: number;
-}): void {
-  if (question.map === 'merged') throw new BflyError('UNSUPPORTED', 'map "merged" is not supported by this server');
-  if ((question.at ?? 0) !== 0) throw new BflyError('UNSUPPORTED', 'reading at a seq other than 0 is not supported');
-  if ((question.minSeq ?? 0) !== 0) throw new BflyError('UNAVAILABLE', 'the server has not reached that seq');
-}
-
-/** @throws BflyError EPOCH_MISMATCH where a question names another epoch than the channel's. Rule [D1]. */
-export function checkEpoch(question: { readonly epoch?: Uint8Array }, channel: Channel): void {
-  if (question.epoch !== undefined && Buffer.compare(question.epoch, channel.epoch) !== 0)
-    throw new BflyError('EPOCH_MISMATCH', "epoch is not the channel's present one: INFO tells it");
 }

@@ -3,7 +3,11 @@ import type { BflyError } from '../../protocol/errors.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import type { EndStatus, ServerMessage } from '../../protocol/messages.ts';
 import type { Core } from '../core/core.ts';
+import type { OpenLog } from '../core/edits/edit-logs.ts';
 import type { Logger } from '../utility/log.ts';
+import type { Authority, Identity } from './auth/authority.ts';
+import type { FailureLimit } from './auth/failure-limit.ts';
+import type { PresenceRooms } from './presence.ts';
 import type { SendQueue } from './send-queue.ts';
 import type { Connection } from './transport.ts';
 
@@ -19,6 +23,8 @@ export interface SessionTimings {
   readonly stuckMs: number;
   /** How often all sessions are looked at. */
   readonly sweepMs: number;
+  /** Before a token ends, when AUTHREQ is sent; tokens that live less than twice as long are asked for half way. */
+  readonly authWarnMs: number;
 }
 
 /** The server around a session. */
@@ -31,6 +37,15 @@ export interface SessionHome {
   readonly timings: SessionTimings;
   /** The present in ms; tests hold it. */
   readonly now: () => number;
+  /** Milliseconds since 1970; tests hold it. */
+  readonly time: () => number;
+  readonly authority: Authority;
+  readonly tokenFailures: FailureLimit;
+  readonly presence: PresenceRooms;
+  /** The edit log of a channel that is open; undefined where it has to be opened. */
+  peekLog(path: string): OpenLog | undefined;
+  /** Opens a channel and its edit log. @throws BflyError NOT_FOUND, and what is wrong with its source. */
+  openLog(path: string): Promise<OpenLog>;
   /** The server is on its way out: new requests are refused. */
   readonly leaving: boolean;
   /** Runs `work` when one of the server's places for CUTOUTs is free; it must call `endCutout`. */
@@ -57,6 +72,14 @@ export interface SessionContext {
   readonly frameBytes: number;
   /** Requests under way by id; an entry leaves when its END, ERROR or only reply has been sent. */
   readonly requests: Map<number, OpenRequest>;
+  /** The colour that others see the user in, as HELLO named it. */
+  readonly color: string | undefined;
+  /** Who is on the other side, and what they may: AUTH and changed rules replace it, so ask whenever it matters. */
+  identity(): Identity;
+  /** @throws BflyError NOT_FOUND where the user may not read a path, as for a path that is not there. Rule [F18]. */
+  checkRead(path: string): void;
+  /** Calls `listener` whenever `identity` has become another one: what may be read no more has to end. */
+  onIdentity(listener: () => void): void;
   send(message: ServerMessage): void;
   /** Sends an encoded reply to a request. Borrowed. */
   sendBytes(reply: Uint8Array, id: number): void;

@@ -1,11 +1,17 @@
 /**
  * What the sessions of one server share: counts, places for heavy work, one timer for all heartbeats, and the way out.
  */
-import { CLOSE_CODES } from '../../protocol/errors.ts';
+import { BflyError, CLOSE_CODES } from '../../protocol/errors.ts';
 import { FRAME, HELLO_DEADLINE_MS, type Limits, PING_MS } from '../../protocol/limits.ts';
 import { TILE_HEADER_BYTES } from '../../protocol/tile-frame.ts';
 import type { Core } from '../core/core.ts';
+import type { EditLogs, OpenLog } from '../core/edits/edit-logs.ts';
 import type { Logger } from '../utility/log.ts';
+import { OPEN_AUTHORITY } from './auth/anonymous.ts';
+import type { Authority } from './auth/authority.ts';
+import { FailureLimit } from './auth/failure-limit.ts';
+import { type LegacyEntry, LegacySockets } from './legacy-sockets.ts';
+import { PresenceRooms } from './presence.ts';
 import { Session } from './session.ts';
 import type { SessionHome, SessionTimings } from './session-context.ts';
 import type { Connection, ConnectionEvents } from './transport.ts';
@@ -17,11 +23,13 @@ export const DEFAULT_TIMINGS: SessionTimings = {
   pongMs: 10_000,
   stuckMs: 60_000,
   sweepMs: 1_000,
+  authWarnMs: 60_000,
 };
 
 /** What a hub is made of. */
 export interface HubOptions {
   readonly core: Core;
+  readonly logs: EditLogs;
   readonly limits: Limits;
   readonly log: Logger;
   /** Name and version for WELCOME. */
@@ -29,6 +37,10 @@ export interface HubOptions {
   readonly timings: SessionTimings;
   /** The present in ms, monotonic or not; tests hold it. */
   readonly now: () => number;
+  /** Milliseconds since 1970; default: the system's clock. */
+  readonly time?: () => number;
+  /** Default: everybody may everything. The caller closes it. */
+  readonly authority?: Authority;
 }
 
 /** What the sessions of a server hold. */
@@ -53,6 +65,14 @@ export class SessionHub implements SessionHome {
   readonly server: string;
   readonly timings: SessionTimings;
   readonly now: () => number;
+  readonly time: () => number;
+  readonly authority: Authority;
+  readonly tokenFailures: FailureLimit;
+  readonly presence: PresenceRooms;
+  /** Those of Butterfly's own socket. */
+  readonly legacy: LegacySockets;
+  readonly #logs: EditLogs;
+  readonly #forgetRules: () => void;
   readonly #sessions = new Set<Session>();
   readonly #byAddress = new Map<string, number>();
   readonly #waitingCutouts: (() => void)[] = [];
@@ -63,11 +83,24 @@ export class SessionHub implements SessionHome {
 
   constructor(options: HubOptions) {
     this.core = options.core;
+    this.#logs = options.logs;
+    this.presence = new PresenceRooms({
+      now: options.now,
+      presencePerSecond: options.limits.presencePerSecond,
+    });
     this.limits = options.limits;
     this.log = options.log;
     this.server = options.server;
     this.timings = options.timings;
     this.now = options.now;
+    this.time = options.time ?? Date.now;
+    this.authority = options.authority ?? OPEN_AUTHORITY;
+    this.tokenFailures = new FailureLimit(options.now);
+    this.legacy = new LegacySockets(this);
+    this.#forgetRules = this.authority.onChange(() => {
+      for (const session of this.#sessions) session.rulesChanged();
+      this.legacy.rulesChanged();
+    });
     this.#sweeper = setInterval(() => this.sweep(), options.timings.sweepMs);
     this.#sweeper.unref();
   }
@@ -103,20 +136,48 @@ export class SessionHub implements SessionHome {
     return unwelcomed >= this.limits.unwelcomed ? 'too many connections that have not said hello' : undefined;
   }
 
-  /** Takes an open connection. */
-  open(connection: Connection): ConnectionEvents {
-    const session: Session = new Session(this, connection, () => this.#closed(session));
+  /**
+   * Takes an open connection.
+   *
+   * @param bearer token of the handshake's `Authorization`.
+   */
+  open(connection: Connection, bearer?: string): ConnectionEvents {
+    const session: Session = new Session(this, connection, () => this.#closed(session), bearer);
     this.#sessions.add(session);
-    this.#byAddress.set(connection.remoteAddress, (this.#byAddress.get(connection.remoteAddress) ?? 0) + 1);
+    this.#count(connection.remoteAddress);
     return session;
   }
 
+  /** Takes an open connection of Butterfly's own socket. */
+  openLegacy(connection: Connection, entry: LegacyEntry): ConnectionEvents {
+    const { remoteAddress } = connection;
+    this.#count(remoteAddress);
+    return this.legacy.open(connection, entry, () => this.#discount(remoteAddress));
+  }
+
   #closed(session: Session): void {
-    if (!this.#sessions.delete(session)) return;
-    const address = session.remoteAddress;
+    if (this.#sessions.delete(session)) this.#discount(session.remoteAddress);
+  }
+
+  #count(address: string): void {
+    this.#byAddress.set(address, (this.#byAddress.get(address) ?? 0) + 1);
+  }
+
+  #discount(address: string): void {
     const left = (this.#byAddress.get(address) ?? 1) - 1;
     if (left > 0) this.#byAddress.set(address, left);
     else this.#byAddress.delete(address);
+  }
+
+  peekLog(path: string): OpenLog | undefined {
+    const channel = this.core.peekChannel(path);
+    return channel === undefined ? undefined : this.#logs.logOf(channel);
+  }
+
+  async openLog(path: string): Promise<OpenLog> {
+    const open = this.#logs.logOf(await this.core.updateQuery({ path }));
+    if (open === undefined) throw new BflyError('UNSUPPORTED', `${path} takes no edits`);
+    return open;
   }
 
   /** Runs `work` when one of the server's places for CUTOUTs is free; it must call `endCutout`. */
@@ -145,6 +206,8 @@ export class SessionHub implements SessionHome {
   sweep(): void {
     const now = this.now();
     for (const session of this.#sessions) session.sweep(now);
+    this.legacy.sweep(now);
+    this.presence.expire(now);
   }
 
   /**
@@ -156,13 +219,17 @@ export class SessionHub implements SessionHome {
     this.#leaving = true;
     for (const session of this.#sessions) session.goAway(CLOSE_CODES.SHUTTING_DOWN, 'the server is shutting down', 500);
     const deadline = Date.now() + graceMs;
-    while (this.#sessions.size > 0 && Date.now() < deadline) {
+    while (this.#sessions.size + this.legacy.size > 0 && Date.now() < deadline) {
+      this.legacy.leave(false);
       for (const session of this.#sessions)
         if (session.idle) session.close(CLOSE_CODES.SHUTTING_DOWN, 'the server is shutting down');
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     for (const session of this.#sessions) session.close(CLOSE_CODES.SHUTTING_DOWN, 'the server is shutting down');
+    this.legacy.leave(true);
     clearInterval(this.#sweeper);
     this.#sweeper = undefined;
+    this.#forgetRules();
+    this.presence.close();
   }
 }

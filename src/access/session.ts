@@ -1,28 +1,52 @@
 /** One connected client: hello, then requests in, answers out. Turns messages into questions to the Core and its answers into messages. */
-import { randomBytes } from 'node:crypto';
 import { BadFrame, decodeClient } from '../../protocol/decode.ts';
 import { encodeError, encodeServer } from '../../protocol/encode.ts';
 import { BflyError, CLOSE_CODES, MalformedFrame } from '../../protocol/errors.ts';
 import { FRAME, MAX_REPLY, WINDOW } from '../../protocol/limits.ts';
-import type { ClientMessage, Hello, ServerMessage } from '../../protocol/messages.ts';
+import type { ClientMessage, Hello, ServerMessage, Welcome, Wire } from '../../protocol/messages.ts';
+import { notFound } from '../core/core.ts';
+import { EditRequests } from './edit-requests.ts';
+import { answerHistory } from './history.ts';
 import { PullRequests } from './pull-requests.ts';
 import { Questions } from './questions.ts';
 import { SendQueue } from './send-queue.ts';
+import { SessionAuth } from './session-auth.ts';
 import type { OpenRequest, SessionContext, SessionHome } from './session-context.ts';
+import { Subscriptions } from './subscriptions.ts';
 import { TokenBucket } from './token-bucket.ts';
 import type { Connection, ConnectionEvents } from './transport.ts';
 
 /** What this server knows of the protocol. */
-export const FEATURES = ['pull', 'cutout', 'unique'] as const;
+export const FEATURES = ['pull', 'cutout', 'unique', 'feature', 'edit', 'subscribe', 'presence', 'history'] as const;
 const VERSION = 1;
 /** Messages that nothing answers, rules [X6] and [F6]. */
 const WITHOUT_REPLY: readonly ClientMessage['kind'][] = ['CREDIT', 'CANCEL', 'PONG', 'PRESENCE', 'BULK', 'IGNORED'];
+
+/** Of those that can be renewed, where there are tokens. */
+const AUTH_FEATURE = 'auth';
+
+/** What an AUTH counts as, in frames. */
+const AUTH_TOKENS = 20;
+
+/** What may come while the token of HELLO is looked at. */
+const EARLY_FRAMES = 64;
+const EARLY_BYTES = 64 * 1024;
 
 /** A client that asks on and on, and lets this much pile up unread, is cut off. */
 const CUT_OFF_BYTES = 3 * 1024 * 1024;
 /** Refusals for rate within `ABUSE_WINDOW_MS` that end a connection, in bursts. */
 const ABUSE_BURSTS = 10;
 const ABUSE_WINDOW_MS = 10_000;
+
+/** What a welcomed session is made of. */
+interface Work {
+  readonly context: SessionContext;
+  readonly queue: SendQueue;
+  readonly pulls: PullRequests;
+  readonly questions: Questions;
+  readonly edits: EditRequests;
+  readonly subscriptions: Subscriptions;
+}
 
 /** A session from the handshake to the close. */
 export class Session implements ConnectionEvents {
@@ -33,7 +57,12 @@ export class Session implements ConnectionEvents {
   readonly #requests = new Map<number, OpenRequest>();
   readonly #frames: TokenBucket;
   readonly #control: TokenBucket;
-  #work: { readonly pulls: PullRequests; readonly questions: Questions; readonly queue: SendQueue } | undefined;
+  #work: Work | undefined;
+  readonly #auth: SessionAuth;
+  readonly #bearer: string | undefined;
+  /** Frames that came before WELCOME and wait for it; undefined while nothing is looked at. */
+  #early: Uint8Array[] | undefined;
+  #earlyBytes = 0;
   #helloTimer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
   #lastHeard: number;
@@ -44,12 +73,24 @@ export class Session implements ConnectionEvents {
   #refusalsSince = 0;
   #pingId = 0;
 
-  /** @param onClosed called once, when the connection is gone. */
-  constructor(home: SessionHome, connection: Connection, onClosed: () => void) {
+  /**
+   * @param onClosed called once, when the connection is gone.
+   * @param bearer token of the handshake, for a HELLO without one. Rule [H8].
+   */
+  constructor(home: SessionHome, connection: Connection, onClosed: () => void, bearer?: string) {
     this.#home = home;
     this.#onClosed = onClosed;
     this.#connection = connection;
     this.remoteAddress = connection.remoteAddress;
+    this.#bearer = bearer;
+    this.#auth = new SessionAuth({
+      home,
+      remoteAddress: this.remoteAddress,
+      requests: this.#requests,
+      send: (message) => this.#send(message),
+      error: (id, fault) => this.#error(id, fault),
+      close: (code, reason) => this.close(code, reason),
+    });
     const now = home.now();
     this.#lastHeard = now;
     this.#lastSent = now;
@@ -71,7 +112,8 @@ export class Session implements ConnectionEvents {
 
   /** Whether nothing is under way and nothing waits to leave. */
   get idle(): boolean {
-    return this.#requests.size === 0 && this.#connection.bufferedBytes() === 0;
+    const subscriptions = this.#work?.subscriptions.size ?? 0;
+    return this.#requests.size === subscriptions && this.#connection.bufferedBytes() === 0;
   }
 
   get openRequests(): number {
@@ -92,6 +134,7 @@ export class Session implements ConnectionEvents {
     if (this.#closed) return;
     this.#lastHeard = this.#home.now();
     this.#pingedAt = undefined;
+    if (this.#early !== undefined) return this.#keepEarly(this.#early, bytes);
     if (this.#work === undefined && bytes.length > this.#home.limits.hello)
       return this.close(CLOSE_CODES.ABUSE, `the first frame is larger than ${this.#home.limits.hello} bytes`);
     if (this.#connection.bufferedBytes() > CUT_OFF_BYTES)
@@ -109,14 +152,21 @@ export class Session implements ConnectionEvents {
 
   drained(): void {
     this.#lastProgress = this.#home.now();
-    this.#work?.questions.run();
-    this.#work?.queue.pump();
+    const work = this.#work;
+    if (work === undefined) return;
+    work.questions.run();
+    // Replies, then edits, then a piece of a longer catch-up, then tiles: rule [D18].
+    work.subscriptions.pumpUrgent();
+    work.subscriptions.pumpOne();
+    work.queue.pump();
+    work.subscriptions.pumpRest();
   }
 
   closed(): void {
     if (this.#helloTimer !== undefined) clearTimeout(this.#helloTimer);
     this.#closed = true;
     this.#dropRequests();
+    this.#work?.edits.close();
     this.#onClosed();
   }
 
@@ -132,7 +182,12 @@ export class Session implements ConnectionEvents {
   /** Heartbeats and the watch over silent and stuck clients. Rule [C6]. */
   sweep(now: number): void {
     if (this.#closed || !this.welcomed) return;
+    // Nothing of it comes before WELCOME, which may wait for subscriptions.
+    if (this.#early === undefined) this.#auth.sweep();
+    if (this.#closed) return;
     this.#work?.pulls.sweep(now);
+    this.#work?.edits.sweep(now);
+    this.#work?.subscriptions.sweep();
     const { pingMs, pongMs, stuckMs } = this.#home.timings;
     if (this.#connection.bufferedBytes() === 0) this.#lastProgress = now;
     else if (now - this.#lastProgress >= stuckMs) return this.#cutOff(CLOSE_CODES.DEAD, 'nothing leaves the socket');
@@ -142,6 +197,11 @@ export class Session implements ConnectionEvents {
       this.#pingedAt = now;
       this.#send({ kind: 'PING', id: ++this.#pingId, t: null });
     } else if (now - this.#lastSent >= pingMs) this.#send({ kind: 'BEAT', id: 0 });
+  }
+
+  /** The rules of who may what have changed. */
+  rulesChanged(): void {
+    if (!this.#closed) this.#auth.rulesChanged();
   }
 
   /** Announces that the connection will be closed. */
@@ -172,7 +232,7 @@ export class Session implements ConnectionEvents {
     if (this.#work === undefined) {
       if (message.kind !== 'HELLO')
         return this.close(CLOSE_CODES.NO_HELLO, `the first frame is HELLO, not ${message.kind}`);
-      return this.#welcome(message);
+      return this.#hello(message);
     }
     if (message.kind === 'BULK' ? bytes > this.#home.limits.bulk + 64 : bytes > this.#home.limits.message)
       throw new BadFrame(
@@ -188,14 +248,18 @@ export class Session implements ConnectionEvents {
       case 'PING':
         return this.#send({ kind: 'PONG', id: message.id, t: message.t });
       case 'CREDIT':
-        for (const [id, offset] of message.grants) this.#work.queue.grant(id, offset);
-        return this.#work.queue.pump();
+        for (const [id, offset] of message.grants) {
+          this.#work.queue.grant(id, offset);
+          this.#work.subscriptions.grant(id, offset);
+        }
+        return this.drained();
       case 'CANCEL':
         this.#requests.get(message.id)?.cancel('cancelled');
         return;
       case 'PRESENCE':
+        return this.#work.subscriptions.presence(message);
       case 'BULK':
-        return this.#error(0, new BflyError('UNSUPPORTED', `${message.kind} is not supported by this server`));
+        return this.#work.edits.bulk(message);
       default:
         return this.#request(message);
     }
@@ -222,10 +286,37 @@ export class Session implements ConnectionEvents {
     return this.#requests.has(id) ? 0 : id;
   }
 
-  #welcome(hello: Hello): void {
+  #hello(hello: Hello): void {
+    if (!hello.v.includes(VERSION)) return this.close(CLOSE_CODES.VERSION, 'this server speaks version 1');
+    const asked = {
+      // '' as a variable of the environment that is set to nothing.
+      token: hello.token === undefined || hello.token === '' ? this.#bearer : hello.token,
+      name: hello.name,
+      canRenew: hello.feat.includes(AUTH_FEATURE),
+    };
+    this.#early = [];
+    this.#auth.admit(hello.id, asked, (session) => {
+      if (this.#closed) return;
+      this.#welcome(hello, session, () => {
+        const early = this.#early ?? [];
+        this.#early = undefined;
+        for (const bytes of early) this.message(bytes);
+      });
+    });
+  }
+
+  /** Keeps a frame until WELCOME has been sent; `bytes` is borrowed. */
+  #keepEarly(early: Uint8Array[], bytes: Uint8Array): void {
+    this.#earlyBytes += bytes.length;
+    if (early.length >= EARLY_FRAMES || this.#earlyBytes > EARLY_BYTES)
+      return this.close(CLOSE_CODES.ABUSE, `more than ${EARLY_FRAMES} frames or ${EARLY_BYTES} bytes before WELCOME`);
+    early.push(bytes.slice());
+  }
+
+  /** @param done called when WELCOME has been sent: at once unless subscriptions are to be taken up again. */
+  #welcome(hello: Hello, session: string, done: () => void): void {
     clearTimeout(this.#helloTimer);
     this.#helloTimer = undefined;
-    if (!hello.v.includes(VERSION)) return this.close(CLOSE_CODES.VERSION, 'this server speaks version 1');
     const home = this.#home;
     const win = clamp(hello.win ?? WINDOW.default, WINDOW);
     const frame = clamp(hello.frame ?? FRAME.default, FRAME);
@@ -237,26 +328,53 @@ export class Session implements ConnectionEvents {
       windowBytes: win,
       frameBytes: frame,
       requests: this.#requests,
+      color: hello.color,
+      identity: () => this.#auth.identity,
+      checkRead: (path) => {
+        if (!this.#auth.identity.rights.allows('read', path)) throw notFound(path);
+      },
+      onIdentity: (listener) => this.#auth.onChange(listener),
       send: (message) => this.#send(message),
       sendBytes: (reply, id) => this.#sendBytes(reply, id),
       error: (id, fault) => this.#error(id, fault),
     };
-    this.#work = { queue, pulls: new PullRequests(context), questions: new Questions(context) };
-    const session = randomBytes(16).toString('hex');
+    const edits = new EditRequests(context);
+    const subscriptions = new Subscriptions(context, edits.writers);
+    this.#work = {
+      ...{ context, queue, edits, subscriptions },
+      pulls: new PullRequests(context),
+      questions: new Questions(context),
+    };
+    const greet = (resume: Wire[]): void => this.#greet(hello, session, { win, frame, resume });
+    if (hello.resume === undefined || hello.resume.length === 0) {
+      greet([]);
+      return done();
+    }
+    void subscriptions.resume(hello.resume).then(({ replies, begin }) => {
+      if (this.#closed) return;
+      greet(replies);
+      begin();
+      done();
+    });
+  }
+
+  #greet(hello: Hello, session: string, granted: Pick<Welcome, 'win' | 'frame' | 'resume'>): void {
+    const home = this.#home;
+    const { user, expiresAt } = this.#auth.identity;
+    const features: readonly string[] = home.authority.isOpen ? FEATURES : [...FEATURES, AUTH_FEATURE];
     this.#send({
       kind: 'WELCOME',
       id: hello.id,
       v: VERSION,
       server: home.server,
       session,
-      user: { id: `anonymous:${session.slice(0, 8)}`, name: hello.name ?? 'anonymous' },
-      now: Date.now(),
-      feat: FEATURES.filter((feature) => hello.feat.includes(feature)),
+      user,
+      now: home.time(),
+      ...(expiresAt === undefined ? {} : { exp: expiresAt }),
+      feat: features.filter((feature) => hello.feat.includes(feature)),
       ping: home.timings.pingMs,
-      win,
-      frame,
       limits: home.limits,
-      resume: (hello.resume ?? []).map(() => ({ error: [208, 'subscriptions are not supported by this server'] })),
+      ...granted,
     });
   }
 
@@ -286,14 +404,27 @@ export class Session implements ConnectionEvents {
     switch (message.kind) {
       case 'HELLO':
         return this.#error(message.id, new BflyError('BAD_REQUEST', 'HELLO comes once, as the first frame'));
+      case 'AUTH':
+        return this.#auth.renew(message);
       case 'PULL':
         return work.pulls.pull(message);
       case 'CUTOUT':
         return work.pulls.cutout(message);
       case 'PRIO':
         return work.pulls.prioritise(message);
+      case 'EDIT':
+        return work.edits.edit(message);
+      case 'SUBSCRIBE':
+        return work.subscriptions.subscribe(message);
+      case 'UNSUBSCRIBE':
+        return work.subscriptions.unsubscribe(message);
+      case 'FOCUS':
+        return work.subscriptions.focus(message);
+      case 'HISTORY':
+        return answerHistory(message, work.context, work.edits.writers);
       case 'INFO':
       case 'LIST':
+      case 'FEATURE':
       case 'UNIQUE':
         return work.questions.ask(message);
       default:
@@ -340,8 +471,9 @@ function isControl({ kind }: ClientMessage): boolean {
   return kind === 'CREDIT' || kind === 'CANCEL' || kind === 'PRIO' || kind === 'PONG';
 }
 
-/** A CREDIT of many grants is as much work as several. */
+/** A CREDIT of many grants is as much work as several, and so is a token. */
 function tokensOf(message: ClientMessage): number {
+  if (message.kind === 'AUTH') return AUTH_TOKENS;
   return message.kind === 'CREDIT' ? 1 + Math.floor(message.grants.length / 32) : 1;
 }
 

@@ -15,12 +15,15 @@ export class TokenBucket {
 
   /** Takes some tokens. @returns 0, or how many ms until there are as many. */
   take(nowMs: number, tokens = 1): number {
+    const waitMs = this.wait(nowMs, tokens);
+    if (waitMs === 0) this.#tokens -= tokens;
+    return waitMs;
+  }
+
+  /** How many ms until there are as many tokens; 0 = there are. Takes none. */
+  wait(nowMs: number, tokens = 1): number {
     this.#tokens = Math.min(this.#burst, this.#tokens + ((nowMs - this.#at) * this.#perSecond) / 1_000);
     this.#at = nowMs;
-    if (this.#tokens >= tokens) {
-      this.#tokens -= tokens;
-      return 0;
-    }
-    return Math.ceil(((tokens - this.#tokens) * 1_000) / this.#perSecond);
+    return this.#tokens >= tokens ? 0 : Math.ceil(((tokens - this.#tokens) * 1_000) / this.#perSecond);
   }
 }

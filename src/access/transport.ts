@@ -18,6 +18,10 @@ export interface Connection {
   bufferedBytes(): number;
   /** Sends one binary message. `message` is borrowed: the transport has copied it when the call returns. */
   send(message: Uint8Array): void;
+  /** Sends one text message of these bytes of UTF-8. `text` is borrowed, like `send`'s. */
+  sendText(text: Uint8Array): void;
+  /** Sends a ping, which peers answer by themselves: it keeps what stands between awake. */
+  ping(): void;
   /**
    * Sends a TILE frame as one binary message. The first 64 bytes are borrowed (copied before the call returns);
    * the payload behind them is borrowed or shared, see `copiesOnSend`.
@@ -35,7 +39,7 @@ export interface Connection {
 export interface ConnectionEvents {
   /** A binary message; `bytes` is borrowed until the call returns. */
   message(bytes: Uint8Array): void;
-  /** A text message came: `bfly.v1` has none. */
+  /** A text message came, of valid UTF-8: `bfly.v1` has none. `bytes` is borrowed until the call returns. */
   text(bytes: Uint8Array): void;
   /** Buffered bytes have left, or may have: `bufferedBytes` tells how many are left, not always 0. */
   drained(): void;

@@ -1,4 +1,6 @@
 /** Who may open a WebSocket: the path, the subprotocol, the Origin, the counts. Rules [F1], [H8], [L1]. */
+import { BflyError, type ErrorName } from '../../protocol/errors.ts';
+import { LEGACY_PREFIX, legacyPath } from './legacy-sockets.ts';
 import type { SessionHub } from './session-hub.ts';
 import type { HttpResponse, UpgradeRequest, UpgradeVerdict } from './transport.ts';
 
@@ -14,18 +16,74 @@ export interface OriginPolicy {
   readonly loopback: boolean;
 }
 
+/** HTTP status of what keeps a client from following a channel over Butterfly's own socket; of everything else 404. */
+const LEGACY_STATUS: Readonly<Partial<Record<ErrorName, number>>> = {
+  INTERNAL: 500,
+  UNAVAILABLE: 503,
+  RATE_LIMITED: 429,
+  UNAUTHENTICATED: 401,
+};
+
+const TOKEN_IN_QUERY = /(^|&)(access_)?token=/i;
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])(:\d+)?$/;
 
 /** Decides over a handshake. */
-export function decideUpgrade(request: UpgradeRequest, hub: SessionHub, origins: OriginPolicy): UpgradeVerdict {
-  if (request.path !== SOCKET_PATH)
+export function decideUpgrade(
+  request: UpgradeRequest,
+  hub: SessionHub,
+  origins: OriginPolicy,
+): UpgradeVerdict | Promise<UpgradeVerdict> {
+  const isLegacy = request.path.startsWith(LEGACY_PREFIX);
+  if (!isLegacy && request.path !== SOCKET_PATH)
     return refuse(404, `there is no WebSocket at this path: ${SUBPROTOCOL} is at ${SOCKET_PATH}`);
-  if (!request.protocols.includes(SUBPROTOCOL)) return refuse(400, `offer the subprotocol ${SUBPROTOCOL}`);
+  if (!isLegacy && !request.protocols.includes(SUBPROTOCOL)) return refuse(400, `offer the subprotocol ${SUBPROTOCOL}`);
   if (!isOriginAllowed(request.header('origin'), request.header('host'), origins))
     return refuse(403, 'this origin may not connect: the server lists those that may');
-  const refusal = hub.refusal(request.remoteAddress);
-  if (refusal !== undefined) return refuse(hub.leaving ? 503 : 429, refusal, { 'retry-after': '5' });
-  return { accept: true, protocol: SUBPROTOCOL, open: (connection) => hub.open(connection) };
+  if (TOKEN_IN_QUERY.test(request.query))
+    return refuse(
+      400,
+      'a token does not belong into a URL, which is kept in logs: send it in HELLO or as Authorization: Bearer',
+    );
+  const bearer = bearerOf(request.header('authorization'));
+  if (bearer !== undefined && bearer.length > hub.limits.token)
+    return refuse(431, `a token may have ${hub.limits.token} bytes`);
+  const refusal = refuseBusy(request, hub);
+  if (refusal !== undefined) return refusal;
+  if (isLegacy) return decideLegacy(request, hub, bearer);
+  return { accept: true, protocol: SUBPROTOCOL, open: (connection) => hub.open(connection, bearer) };
+}
+
+/** The refusal where the server takes no more connections, of this address or at all. */
+function refuseBusy({ remoteAddress }: UpgradeRequest, hub: SessionHub): UpgradeVerdict | undefined {
+  const refusal = hub.refusal(remoteAddress);
+  return refusal === undefined ? undefined : refuse(hub.leaving ? 503 : 429, refusal, { 'retry-after': '5' });
+}
+
+/** Butterfly's own socket: what it follows is known before it is open. Its clients offer no subprotocol. */
+async function decideLegacy(
+  request: UpgradeRequest,
+  hub: SessionHub,
+  bearer: string | undefined,
+): Promise<UpgradeVerdict> {
+  try {
+    const entry = await hub.legacy.admit(legacyPath(request.path), bearer, request.remoteAddress);
+    const accept: UpgradeVerdict = {
+      accept: true,
+      protocol: undefined,
+      open: (connection) => hub.openLegacy(connection, entry),
+    };
+    // Others came while the channel was opened.
+    return refuseBusy(request, hub) ?? accept;
+  } catch (error) {
+    if (!(error instanceof BflyError)) throw error;
+    const challenge: Record<string, string> = error.code === 'UNAUTHENTICATED' ? { 'www-authenticate': 'Bearer' } : {};
+    return refuse(LEGACY_STATUS[error.code] ?? 404, error.message, challenge);
+  }
+}
+
+/** The token of an Authorization header; undefined where there is none, or one for somebody else, such as a proxy. */
+function bearerOf(header: string | undefined): string | undefined {
+  return /^bearer +([\x21-\x7e]+) *$/i.exec(header ?? '')?.[1];
 }
 
 /**

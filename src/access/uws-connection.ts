@@ -35,6 +35,14 @@ export class UwsConnection<UserData> implements Connection {
     if (this.#closing === undefined) this.#socket?.send(message, true, true);
   }
 
+  sendText(text: Uint8Array): void {
+    if (this.#closing === undefined) this.#socket?.send(text, false, true);
+  }
+
+  ping(): void {
+    if (this.#closing === undefined) this.#socket?.ping();
+  }
+
   sendTile(frame: Uint8Array): void {
     this.send(frame);
   }

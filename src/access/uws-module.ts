@@ -4,6 +4,7 @@
 export interface UwsSocket<UserData> {
   /** Copies `message`. 1 = sent, 0 = buffered, 2 = dropped over `maxBackpressure`. */
   send(message: Uint8Array, isBinary: boolean, compress: boolean): number;
+  ping(): number;
   /** Sends a close frame and calls `close` at once. */
   end(code: number, reason: string): void;
   /** Cuts the connection and calls `close` at once. */

@@ -164,9 +164,12 @@ function frameHeadBytes(length: number): number {
   return length < 65_536 ? 4 : 10;
 }
 
-/** Begins a final binary frame of `length` bytes. Source: RFC 6455, 5.2. */
-function writeFrameHead(target: Buffer, length: number): void {
-  target[0] = 0x82;
+/** First byte of a final frame, by kind. Source: RFC 6455, 5.2. */
+const FINAL = { text: 0x81, binary: 0x82 } as const;
+
+/** Begins a final frame of `length` bytes. */
+function writeFrameHead(target: Buffer, kind: keyof typeof FINAL, length: number): void {
+  target[0] = FINAL[kind];
   if (length < 126) target[1] = length;
   else if (length < 65_536) {
     target[1] = 126;
@@ -233,10 +236,24 @@ class WsConnection implements Connection {
   }
 
   send(message: Uint8Array): void {
+    this.#sendCopy('binary', message);
+  }
+
+  sendText(text: Uint8Array): void {
+    this.#sendCopy('text', text);
+  }
+
+  ping(): void {
+    if (!this.#canSend()) return;
+    this.#webSocket.ping('', false, this.#flushed);
+    this.#look();
+  }
+
+  #sendCopy(kind: keyof typeof FINAL, message: Uint8Array): void {
     if (!this.#canSend()) return;
     const headBytes = frameHeadBytes(message.length);
     const frame = Buffer.allocUnsafe(headBytes + message.length);
-    writeFrameHead(frame, message.length);
+    writeFrameHead(frame, kind, message.length);
     frame.set(message, headBytes);
     this.#socket.write(frame, this.#flushed);
     this.#look();
@@ -246,7 +263,7 @@ class WsConnection implements Connection {
     if (!this.#canSend()) return;
     const headBytes = frameHeadBytes(frame.length);
     const head = Buffer.allocUnsafe(headBytes + TILE_HEADER_BYTES);
-    writeFrameHead(head, frame.length);
+    writeFrameHead(head, 'binary', frame.length);
     head.set(frame.subarray(0, TILE_HEADER_BYTES), headBytes);
     this.#socket.cork();
     this.#socket.write(head);

@@ -2,24 +2,25 @@
 import type { Limits } from '../../protocol/index.ts';
 import type { Clock } from './clock.ts';
 import type { Operation } from './operation.ts';
+import { Rate } from './rate.ts';
 
-/** Ids that are kept free for PING, PRIO and AUTH, which do not wait. */
+/** Ids that are kept free for PING, PRIO, AUTH, FOCUS and UNSUBSCRIBE, which do not wait. */
 const SPARE_REQUESTS = 8;
-/** Share of the server's frame rate that is used: its clock and ours are not the same, nor is all of it ours. */
-const RATE_SHARE = 0.9;
-const LANES = 9;
+/** Lane 0: questions; 1: edits; 2..9: pulls of urgency 0..7. */
+const LANES = 10;
+const EDITS = 1;
+const PULLS = 2;
 
-/** Starts operations in order of urgency, as many at once as the server allows. */
+/** Starts operations in order of urgency, as many at once as the server allows. Those of one lane start in their order. */
 export class Admission {
   readonly #clock: Clock;
   readonly #start: (operation: Operation) => void;
-  /** Lane 0: questions; 1..8: pulls of urgency 0..7. */
   readonly #lanes: readonly Set<Operation>[] = Array.from({ length: LANES }, () => new Set<Operation>());
   readonly #running = new Set<Operation>();
+  readonly #frames = new Rate();
+  readonly #edits = new Rate();
   #pulls = 0;
   #limits: Limits | undefined;
-  #tokens = 0;
-  #filledAt = 0;
   #forgetTimer: (() => void) | undefined;
 
   constructor(clock: Clock, start: (operation: Operation) => void) {
@@ -35,8 +36,9 @@ export class Admission {
   /** A line is there. */
   open(limits: Limits): void {
     this.#limits = limits;
-    this.#tokens = limits.framesBurst * RATE_SHARE;
-    this.#filledAt = this.#clock.now();
+    const now = this.#clock.now();
+    this.#frames.open(limits.framesPerSecond, limits.framesBurst, now);
+    this.#edits.open(limits.editsPerSecond, limits.editsBurst, now);
     this.#pump();
   }
 
@@ -71,22 +73,23 @@ export class Admission {
   }
 
   #lane(operation: Operation): Set<Operation> {
-    const index = operation.isPull ? Math.min(LANES - 1, 1 + operation.urgency) : 0;
+    let index = 0;
+    if (operation.isPull) index = Math.min(LANES - 1, PULLS + operation.urgency);
+    else if (operation.isEdit === true) index = EDITS;
     return this.#lanes[index] as Set<Operation>; // there is one for each index
   }
 
   #pump(): void {
-    const limits = this.#limits;
-    if (limits === undefined) return;
-    this.#refill(limits);
-    while (this.#running.size < Math.max(1, limits.requests - SPARE_REQUESTS)) {
-      const next = this.#next(limits);
+    while (this.#limits !== undefined && this.#running.size < Math.max(1, this.#limits.requests - SPARE_REQUESTS)) {
+      const next = this.#next(this.#limits);
       if (next === undefined) return;
-      if (this.#tokens < 1) {
-        this.#wakeLater(limits);
+      const waitMs = this.#frames.waitMs(this.#clock.now());
+      if (waitMs > 0) {
+        this.#wakeLater(waitMs);
         return;
       }
-      this.#tokens--;
+      this.#frames.take();
+      if (next.isEdit === true) this.#edits.take();
       for (const lane of this.#lanes) lane.delete(next);
       this.#running.add(next);
       if (next.isPull) this.#pulls++;
@@ -94,22 +97,19 @@ export class Admission {
     }
   }
 
+  /** The first that may start; edits over their rate let the others pass. */
   #next(limits: Limits): Operation | undefined {
-    const lanes = this.#pulls < limits.pulls ? this.#lanes : this.#lanes.slice(0, 1);
-    for (const lane of lanes) for (const operation of lane) return operation;
+    for (const [index, lane] of this.#lanes.entries()) {
+      if (lane.size === 0 || (index >= PULLS && this.#pulls >= limits.pulls)) continue;
+      const waitMs = index === EDITS ? this.#edits.waitMs(this.#clock.now()) : 0;
+      if (waitMs > 0) this.#wakeLater(waitMs);
+      else for (const operation of lane) return operation;
+    }
     return undefined;
   }
 
-  #refill(limits: Limits): void {
-    const now = this.#clock.now();
-    const fresh = ((now - this.#filledAt) / 1_000) * limits.framesPerSecond * RATE_SHARE;
-    this.#tokens = Math.min(limits.framesBurst * RATE_SHARE, this.#tokens + fresh);
-    this.#filledAt = now;
-  }
-
-  #wakeLater(limits: Limits): void {
-    const ms = Math.ceil(((1 - this.#tokens) / (limits.framesPerSecond * RATE_SHARE)) * 1_000);
-    this.#forgetTimer ??= this.#clock.after(Math.max(1, ms), () => {
+  #wakeLater(ms: number): void {
+    this.#forgetTimer ??= this.#clock.after(ms, () => {
       this.#forgetTimer = undefined;
       this.#pump();
     });

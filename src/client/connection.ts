@@ -3,11 +3,13 @@ import { BflyError, DEFAULT_LIMITS, type Limits, type ServerMessage, type Welcom
 import { Admission } from './admission.ts';
 import { type BackOff, backOffMs, DEFAULT_BACK_OFF, STABLE_MS } from './back-off.ts';
 import type { Clock } from './clock.ts';
+import type { EditingEvents } from './edit-result.ts';
 import { Emitter } from './events.ts';
 import { frameError, Line } from './line.ts';
 import { type Goaway, Link, type Loss } from './link.ts';
 import { type Operation, type OperationHost, onAbort } from './operation.ts';
 import type { ConnectOptions, Environment } from './options.ts';
+import { Resumes } from './resumes.ts';
 import { SUBPROTOCOL } from './socket.ts';
 
 /** Where a session stands. `offline`: the connection is lost and will be made again. */
@@ -22,7 +24,7 @@ export interface SessionEnd {
 }
 
 /** Events of a session. */
-export interface SessionEvents {
+export interface SessionEvents extends EditingEvents {
   readonly state: SessionState;
   readonly goaway: Goaway;
   /** An error that belongs to no request, or the loss that ended a connection. */
@@ -31,16 +33,20 @@ export interface SessionEvents {
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const DEFAULT_CLIENT = 'butterfly-js/1';
+/** Bytes of HELLO that are kept for all but the token and the subscriptions: client, name, color and the rest. */
+const HELLO_ROOM = 1_024;
 
 /** A lasting connection to one server. */
 export class Connection implements OperationHost {
   readonly events = new Emitter<SessionEvents>();
   readonly closed: Promise<SessionEnd>;
   readonly carries: boolean;
+  readonly clock: Clock;
+  /** What each line begins with, besides operations. */
+  readonly resumes = new Resumes();
   readonly #url: string;
   readonly #options: ConnectOptions;
   readonly #environment: Environment;
-  readonly #clock: Clock;
   readonly #bounds: BackOff;
   readonly #operations = new Set<Operation>();
   readonly #admission: Admission;
@@ -63,10 +69,10 @@ export class Connection implements OperationHost {
     this.#url = url;
     this.#options = options;
     this.#environment = environment;
-    this.#clock = environment.clock;
+    this.clock = environment.clock;
     this.carries = options.reconnect !== false;
     this.#bounds = { ...DEFAULT_BACK_OFF, ...(options.reconnect === false ? {} : options.reconnect) };
-    this.#admission = new Admission(this.#clock, (operation) => this.#start(operation));
+    this.#admission = new Admission(this.clock, (operation) => this.#start(operation));
     this.closed = new Promise((resolve) => {
       this.#end = resolve;
     });
@@ -141,6 +147,7 @@ export class Connection implements OperationHost {
       this.#admission.remove(operation);
       operation.fail(end.error ?? this.#endError());
     }
+    this.resumes.fail(end.error ?? this.#endError());
     this.#setState('closed');
     this.#end?.(end);
   }
@@ -195,6 +202,7 @@ export class Connection implements OperationHost {
 
   #openLink(token: string | undefined): Link {
     const { client, name, color, window, frame, transport, connectTimeoutMs } = this.#options;
+    const resume = this.resumes.request(Math.max(0, this.#limits.hello - (token?.length ?? 0) - HELLO_ROOM));
     const hello = {
       kind: 'HELLO',
       v: [1],
@@ -205,10 +213,11 @@ export class Connection implements OperationHost {
       ...(color === undefined ? {} : { color }),
       ...(window === undefined ? {} : { win: window }),
       ...(frame === undefined ? {} : { frame }),
+      ...(resume.length === 0 ? {} : { resume }),
     } as const;
     const socket = (transport ?? this.#environment.openSocket)(this.#url, [SUBPROTOCOL]);
     return new Link(
-      { socket, hello, clock: this.#clock, connectTimeoutMs: connectTimeoutMs ?? CONNECT_TIMEOUT_MS },
+      { socket, hello, clock: this.clock, connectTimeoutMs: connectTimeoutMs ?? CONNECT_TIMEOUT_MS },
       {
         welcomed: (welcome) => this.#live(welcome),
         message: (message, bytes) => this.#receive(message, bytes),
@@ -223,13 +232,15 @@ export class Connection implements OperationHost {
     if (link === undefined) return;
     this.#welcome = welcome;
     if (this.#options.token === undefined && welcome.session !== '') this.#secret = welcome.session;
-    this.#liveAt = this.#clock.now();
-    const line = new Line(welcome, this.#options.window, this.#clock, (message) => link.send(message));
+    this.#liveAt = this.clock.now();
+    const line = new Line(welcome, this.#options.window, this.clock, (message) => link.send(message));
     this.#line = line;
     this.#limits = line.limits;
     this.#setState('live');
     if (this.#line !== line) return; // a listener has closed the session
     line.probe();
+    // First what others did: it may show that what waits to be sent belongs to a log that is no more.
+    this.resumes.welcome(line, welcome);
     this.#admission.open(line.limits);
   }
 
@@ -270,7 +281,7 @@ export class Connection implements OperationHost {
   #lost(loss: Loss): void {
     if (this.#ended !== undefined) return;
     const wasLive = this.#line !== undefined;
-    if (wasLive && this.#clock.now() - this.#liveAt >= STABLE_MS) {
+    if (wasLive && this.clock.now() - this.#liveAt >= STABLE_MS) {
       this.#attempt = 0;
       this.#renewals = 0;
     }
@@ -295,12 +306,12 @@ export class Connection implements OperationHost {
   }
 
   #nextWait(retryMs: number): number {
-    return backOffMs(this.#attempt++, this.#bounds, retryMs, this.#clock.random());
+    return backOffMs(this.#attempt++, this.#bounds, retryMs, this.clock.random());
   }
 
   #comeBack(ms: number): void {
     if (this.#ended !== undefined) return; // a listener has closed the session
-    this.#forgetTimer = this.#clock.after(ms, () => void this.#connect());
+    this.#forgetTimer = this.clock.after(ms, () => void this.#connect());
   }
 
   #leaveLine(error: BflyError): void {
@@ -317,5 +328,15 @@ export class Connection implements OperationHost {
   }
 }
 
-/** What this client can use: the part of the protocol that reads, rule [H5]. */
-const FEATURES: readonly string[] = ['pull', 'unique', 'feature', 'auth'];
+/** What this client can use, rule [H5]. */
+const FEATURES: readonly string[] = [
+  'pull',
+  'cutout',
+  'unique',
+  'feature',
+  'edit',
+  'subscribe',
+  'presence',
+  'auth',
+  'history',
+];

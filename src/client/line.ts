@@ -13,10 +13,10 @@ import type { Clock } from './clock.ts';
 import { CreditAccount, CreditLedger } from './credit.ts';
 import { clampWindow, WindowController } from './window.ts';
 
-/** Who takes the answers to one request. A later version's subscriptions are handlers too. */
+/** Who takes the answers to one request, or all that comes on one subscription. */
 export interface Handler {
-  /** Takes a message. @returns true when it was the last, and the id is free. @throws MalformedFrame. */
-  receive(message: ServerMessage): boolean;
+  /** Takes a message of so many bytes. @returns true when it was the last, and the id is free. @throws MalformedFrame. */
+  receive(message: ServerMessage, bytes: number): boolean;
   /** The line is gone; no more messages come. */
   lost?(error: BflyError): void;
 }
@@ -86,6 +86,16 @@ export class Line {
     return this.#lastId;
   }
 
+  /** Gives an id that WELCOME has confirmed to its handler. */
+  adopt(id: number, handler: Handler): void {
+    this.#handlers.set(id, handler);
+  }
+
+  /** Forgets a handler whose answers nobody reads any more; its id is free. */
+  release(id: number): void {
+    this.#handlers.delete(id);
+  }
+
   send(message: ClientMessage): void {
     this.#transmit(message);
   }
@@ -126,7 +136,7 @@ export class Line {
     if (message.kind === 'TILE') this.#countTile(bytes);
     const handler = this.#handlers.get(message.id);
     if (handler === undefined) return;
-    if (handler.receive(message)) this.#handlers.delete(message.id);
+    if (handler.receive(message, bytes)) this.#handlers.delete(message.id);
   }
 
   /** The socket is gone. */

@@ -1,11 +1,14 @@
 /** Work that outlives a lost connection: it is started anew on the next one. */
 import type { BflyError, ClientMessage, ServerMessage } from '../../protocol/index.ts';
+import type { Clock } from './clock.ts';
 import { frameError, type Handler, type Line, unexpected } from './line.ts';
 
 /** A piece of work that the connection keeps until it is over. */
 export interface Operation {
   /** Whether it counts as a pull in the server's limits. */
   readonly isPull: boolean;
+  /** Whether it counts as an edit in the server's limits. Edits start in the order of their submission. */
+  readonly isEdit?: boolean;
   /** Among those that wait: 0 first, 7 last. */
   readonly urgency: number;
   /** Sends its request. Called again on each new line until the operation is over. */
@@ -16,6 +19,7 @@ export interface Operation {
 
 /** Who keeps operations. */
 export interface OperationHost {
+  readonly clock: Clock;
   /** Whether work is carried over a lost connection. */
   readonly carries: boolean;
   /** Starts the operation as soon as the connection and the server's limits allow. Fails it where the session is over. */

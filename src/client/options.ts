@@ -2,6 +2,7 @@
 import type { BackOff } from './back-off.ts';
 import type { Clock } from './clock.ts';
 import type { SocketFactory } from './socket.ts';
+import type { WriterStore } from './writer-store.ts';
 
 /** Options of `connect`. */
 export interface ConnectOptions {
@@ -25,6 +26,8 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal;
   /** Check the crc32 of every tile frame that has one; a damaged tile comes as an error tile. */
   readonly verify?: boolean;
+  /** Keeps edits that have no answer yet over a reload of the page. */
+  readonly writers?: WriterStore;
   /** From opening the socket to WELCOME; default 10 s. */
   readonly connectTimeoutMs?: number;
 }

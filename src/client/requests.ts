@@ -61,8 +61,50 @@ export async function askList(host: OperationHost, path: string, options: AskOpt
   return entries;
 }
 
-/** FEATURE; what the value is depends on the feature. */
-export function askFeature(host: OperationHost, path: string, feature: string, o: FeatureOptions): Promise<unknown> {
+/** FEATURE, all pages; what the value is depends on the feature. */
+export async function askFeature(
+  host: OperationHost,
+  path: string,
+  feature: string,
+  o: FeatureOptions,
+): Promise<unknown> {
+  let whole: { readonly value: unknown } | undefined;
+  let after: bigint | undefined;
+  do {
+    const page = await askFeaturePage(host, path, feature, o, after);
+    whole = { value: whole === undefined ? page.value : joined(whole.value, page.value) };
+    // A page that does not move on would be asked for again without end.
+    after = page.after === after ? undefined : page.after;
+  } while (after !== undefined);
+  return whole.value;
+}
+
+/** Pages of one feature are of one kind: lists (as arrays, or as bytes of u64) or maps. */
+function joined(a: unknown, b: unknown): unknown {
+  if (a instanceof Uint8Array || b instanceof Uint8Array) {
+    const [first, second] = [idBytes(a), idBytes(b)];
+    const bytes = new Uint8Array(first.length + second.length);
+    bytes.set(first);
+    bytes.set(second, first.length);
+    return bytes;
+  }
+  if (Array.isArray(a) && Array.isArray(b)) return [...a, ...b];
+  return { ...(a as object), ...(b as object) };
+}
+
+/** A list of ids as bytes of u64: the last page may be short, and then an array. */
+function idBytes(ids: unknown): Uint8Array {
+  if (ids instanceof Uint8Array) return ids;
+  return new Uint8Array(BigUint64Array.from((ids as (number | bigint)[]).map(BigInt)).buffer);
+}
+
+function askFeaturePage(
+  host: OperationHost,
+  path: string,
+  feature: string,
+  o: FeatureOptions,
+  after: bigint | undefined,
+): Promise<{ readonly value: unknown; readonly after?: bigint }> {
   return ask(host, {
     message: (id) => ({
       kind: 'FEATURE',
@@ -72,8 +114,9 @@ export function askFeature(host: OperationHost, path: string, feature: string, o
       ...(o.id === undefined ? {} : { key: BigInt(o.id) }),
       ...(o.box === undefined ? {} : { box: o.box }),
       ...(o.mip === undefined ? {} : { mip: o.mip }),
+      ...(after === undefined ? {} : { after }),
     }),
-    answer: (message) => (message.kind === 'FEATURE_OK' ? { value: message.value } : undefined),
+    answer: (message) => (message.kind === 'FEATURE_OK' ? { value: message } : undefined),
     signal: o.signal,
   });
 }

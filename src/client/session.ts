@@ -11,6 +11,11 @@ import {
 } from '../../protocol/index.ts';
 import { Connection, type SessionEnd, type SessionEvents, type SessionState } from './connection.ts';
 import { assembleCutout, type CutoutOptions, type CutoutResult, checkCutoutSize } from './cutout.ts';
+import type { EditOp } from './edit-input.ts';
+import type { EditResult } from './edit-result.ts';
+import { Editing, type EditOptions } from './editing.ts';
+import { type History, type HistoryOptions, readHistory } from './history.ts';
+import { type LiveChannel, LiveChannelOverlay } from './live-channel.ts';
 import type { ConnectOptions, Environment } from './options.ts';
 import { type Pull, PullOperation, type PullOptions, type PullRequest } from './pull.ts';
 import {
@@ -23,6 +28,8 @@ import {
   type UniqueOptions,
 } from './requests.ts';
 import { endpointOf } from './socket.ts';
+import type { Subscription, SubscriptionOptions } from './subscription.ts';
+import { SubscriptionOperation } from './subscription-operation.ts';
 import { preferredEncodings } from './tile.ts';
 
 /** Who the server takes us for. */
@@ -42,6 +49,7 @@ const MAX_INFOS = 64;
 export class Session {
   readonly #connection: Connection;
   readonly #verify: boolean;
+  readonly #editing: Editing;
   /** Newest INFO by path, the least recently asked first. */
   readonly #infos = new Map<string, ChannelInfo | DatasetInfo>();
 
@@ -49,6 +57,7 @@ export class Session {
   constructor(connection: Connection, options: ConnectOptions) {
     this.#connection = connection;
     this.#verify = options.verify === true;
+    this.#editing = new Editing(connection, options.writers);
   }
 
   get state(): SessionState {
@@ -155,6 +164,48 @@ export class Session {
       ...(signal === undefined ? {} : { signal }),
     });
     return assembleCutout(pull, mip, box, options);
+  }
+
+  /**
+   * Changes a path: one edit of one or more ops, which are applied together or not at all. Applied exactly once, over as many
+   * connections as it takes, in the order of the calls; resolves once it is durable.
+   *
+   * What certainly was not applied for now (a busy server, a rate) is sent again after a while. Of the edits that are refused for good
+   * those behind them know nothing: wait for one before making another that needs it.
+   *
+   * @example
+   * const { seq } = await session.edit(path, [{ op: 'merge', ids: [17n, 23n] }], { base: subscription.seq });
+   * @throws BflyError at once (as a rejection) for ops that cannot be sent; ConflictError where others were first; EPOCH_MISMATCH where
+   * the log was begun anew, see the event `orphaned`; else the server's error.
+   */
+  async edit(path: string, ops: readonly EditOp[], options: EditOptions = {}): Promise<EditResult> {
+    return this.#editing.edit(path, ops, options).result;
+  }
+
+  /** Sends the edits of a path that an earlier page left without an answer, see `ConnectOptions.writers` and the event `recovered`. */
+  recover(path: string): Promise<void> {
+    return this.#editing.recover(path);
+  }
+
+  /** Follows the edits of a path, and the state that they add up to. */
+  subscribe(path: string, options: SubscriptionOptions = {}): Subscription {
+    const askHead = async (asked: string): Promise<{ readonly epoch: Uint8Array; readonly head: number }> => {
+      const info = await askInfo(this.#connection, asked, askOptions(options.signal));
+      if (info.kind === 'channel') return info;
+      throw new BflyError('BAD_REQUEST', `${asked} is a dataset; edits are followed on one of its channels`);
+    };
+    const home = { connection: this.#connection, editing: this.#editing, askHead };
+    return new SubscriptionOperation(home, path, options);
+  }
+
+  /** Follows a path and edits it: own edits show before they are answered, and can be undone. */
+  open(path: string, options: SubscriptionOptions = {}): LiveChannel {
+    return new LiveChannelOverlay(this.#editing, this.subscribe(path, options));
+  }
+
+  /** Past edits of a path, oldest first. */
+  history(path: string, options: HistoryOptions = {}): History {
+    return readHistory(this.#connection, path, options, (wid) => this.#editing.owns(path, wid));
   }
 
   /** Asks for what the caller left to us. */

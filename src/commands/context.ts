@@ -33,6 +33,10 @@ export interface ServerOptions {
   readonly allowedPaths: readonly string[];
   readonly limits?: Partial<Limits>;
   readonly maxBlockBytes?: number;
+  /** File that says who may what. */
+  readonly auth?: string;
+  /** Everybody may everything, wherever they are. */
+  readonly open?: boolean;
   /** Hears how the demonstration volume comes along; not called where it is there already. */
   readonly onDemoProgress?: (progress: IngestProgress) => void;
   /** Breaks the start off. */
@@ -90,12 +94,26 @@ export interface ConnectOptions {
   readonly client: string;
 }
 
+/** What a signed token says. Times are seconds since 1970. */
+export interface TokenClaims {
+  readonly sub: string;
+  readonly name: string;
+  readonly exp: number;
+  readonly iat: number;
+  readonly jti: string;
+  readonly iss?: string;
+  readonly aud?: string;
+  readonly grants: readonly { readonly path: string; readonly rights: readonly string[] }[];
+}
+
 /** The parts of Butterfly, loaded when first asked for, so that `bfly --help` loads none. */
 export interface Parts {
   startServer(options: ServerOptions): Promise<RunningServer>;
   readonly findVolumes: FindVolumes;
   ingestVolume(options: IngestOptions): Promise<unknown>;
   connect(url: string, options: ConnectOptions): Promise<RemoteSession>;
+  /** Signs a token. @param key private key or secret. @throws BflyError BAD_REQUEST naming what is legal. */
+  signToken(key: Uint8Array, claims: TokenClaims): Promise<string>;
   openLog(level: 'debug' | 'info' | 'warn' | 'error' | 'silent'): Promise<Logger>;
 }
 

@@ -8,6 +8,7 @@ import { addIngest } from './ingest.ts';
 import { addLs } from './ls.ts';
 import { addPull } from './pull.ts';
 import { addServe } from './serve.ts';
+import { addToken } from './token.ts';
 import { addUnique } from './unique.ts';
 
 /**
@@ -64,7 +65,8 @@ Examples:
   $ bfly pull 127.0.0.1:2001 root/data/fly/em.h5 -o em.npy        get voxels
   $ bfly ingest em.h5 fly/medulla/training/em                     make the levels, serve from the store`,
     );
-  for (const add of [addServe, addDiscover, addIngest, addLs, addInfo, addPull, addUnique]) add(program, context);
+  for (const add of [addServe, addDiscover, addIngest, addLs, addInfo, addPull, addUnique, addToken])
+    add(program, context);
   for (const command of program.commands) {
     command.hook('preAction', (_program, action) => {
       state.level = action.opts()['logLevel'];

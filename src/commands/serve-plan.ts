@@ -27,6 +27,8 @@ export interface ServeOptions {
   readonly demo?: boolean;
   readonly exp?: string;
   readonly out?: string;
+  readonly auth?: string;
+  readonly open?: boolean;
 }
 
 /** What to serve, and how. */
@@ -101,6 +103,8 @@ function serverOptions(catalogue: Catalogue, settings: Settings, options: ServeO
     cacheBytes: Math.floor((options.cacheMb ?? settings.maxCacheMiB ?? CACHE_MIB) * MiB),
     catalogue: catalogue.experiments.length === 0 ? EMPTY_CATALOGUE : { experiments: catalogue.experiments },
     demo: options.demo ?? false,
+    ...(options.auth === undefined ? {} : { auth: path.resolve(options.auth) }),
+    ...(options.open === undefined ? {} : { open: options.open }),
     allowedPaths: settings.allowedPaths ?? [path.parse(process.cwd()).root],
     ...(settings.limits === undefined ? {} : { limits: settings.limits }),
     ...(settings.maxBlockMiB === undefined ? {} : { maxBlockBytes: Math.floor(settings.maxBlockMiB * MiB) }),

@@ -28,6 +28,8 @@ export function addServe(program: Command, context: Context): void {
       ]),
     )
     .option('--cache-mb <MiB>', 'memory for tiles (default: 1024)', readMebibytes)
+    .option('--auth <file>', 'who may what (.yaml); see bfly token --help')
+    .option('--open', 'let everybody do everything, also from other machines')
     .option('--demo', 'serve a volume made for the purpose, to try things on')
     .option('-e, --exp <source>', 'a configuration or a folder, as a source')
     .option('-o, --out <file>', 'write what is served as a configuration')
@@ -40,6 +42,8 @@ Examples:
   $ bfly serve ~/data                         whatever volumes are in a folder
   $ bfly serve em.h5 labels.tif --port 8080   single volumes
   $ bfly serve fly.yaml                       what a configuration names
+  $ bfly serve fly.yaml --host 0.0.0.0 --auth auth.yaml
+                                              for other machines, who say who they are
   $ bfly -e ~/data -o fly.yaml                find volumes, keep the list, serve it`,
   );
 }

@@ -1,39 +1,19 @@
 /** One channel: what was configured, what its source said, and what the store knows of it. */
 import { randomBytes } from 'node:crypto';
 import { BflyError } from '../../protocol/errors.ts';
-import { MAX_RAW_TILE } from '../../protocol/limits.ts';
-import {
-  BYTES_PER_VOXEL,
-  type DType,
-  type EncodingName,
-  type MipInfo,
-  type Vec3,
-  type VolumeType,
-  volumeOf,
-} from '../../protocol/volume.ts';
+import type { DType, EncodingName, MipInfo, Vec3, VolumeType } from '../../protocol/volume.ts';
 import type { Database } from '../database/database.ts';
+import { LogKind, logRange } from '../database/keys.ts';
 import { storedEncoding } from '../image/codecs/registry.ts';
-import { coarserMip, pyramid } from '../image/downsample.ts';
-import type { SourceInfo } from '../image/source.ts';
+import { coarserMip } from '../image/downsample.ts';
 import type { TileMaker, VolumeSpec } from '../image/tile-maker.ts';
-import { butterflyBlock, defaultChunk, fitsOneChunk } from '../query/query.ts';
+import type { Logger } from '../utility/log.ts';
+import { isMadeOf, isSameVolume, isTouchedVolume, type Layout, type LayoutWish, layOut } from './channel-layout.ts';
 
 /** A channel as the configuration names it. */
-export interface ChannelEntry {
-  /** experiment/sample/dataset/channel. */
-  readonly path: string;
-  /** Undefined for a channel that lives in the store alone, brought in by ingest. */
-  readonly spec?: VolumeSpec;
-  readonly type?: VolumeType;
-  /** Nanometres along x, y, z. */
-  readonly voxel?: Vec3;
-  /** Voxels of the finest level that requests are moved by: request p reads voxel p + offset. */
-  readonly offset?: Vec3;
-  readonly chunk?: Vec3;
-  /** An ingest may take the place of another volume that was ingested at the path. */
+export interface ChannelEntry extends LayoutWish {
+  /** An ingest may take the place of another volume that was ingested at the path, and of its edits. */
   readonly replace?: boolean;
-  /** Butterfly's rule for blocks of this many bytes, instead of chunks of about 64³. */
-  readonly maxBlockBytes?: number;
 }
 
 /** A channel that is ready to answer. */
@@ -65,44 +45,13 @@ export interface Channel {
 }
 
 /** What the store keeps of a channel, as JSON under `channel:PATH`. */
-export interface ChannelRecord {
+export interface ChannelRecord extends Layout {
   readonly number: number;
-  /** What the tiles were made from and how; another value makes them worthless. */
-  readonly fingerprint: string;
   readonly epoch: string;
-  readonly sourceKind: string;
-  readonly type: VolumeType;
-  readonly dtype: DType;
-  readonly mips: readonly MipInfo[];
-  readonly sourceMips: number;
-  readonly ownChunks: readonly boolean[];
-  readonly shifts: readonly Vec3[];
   readonly ingested: boolean;
-  readonly maxId?: string;
 }
-
-/** Levels built on demand above the source's own: more would make one request read a great part of the volume. */
-export const ON_DEMAND_LEVELS = 3;
-
-/** Changes when tiles of the same source would be made differently. */
-const LAYOUT_VERSION = 1;
 
 const recordName = (path: string): string => `channel:${path}`;
-
-/** Whether the tiles of a record were made from what a configuration names, letter by letter. */
-function isMadeOf({ fingerprint }: ChannelRecord, spec: VolumeSpec | undefined): boolean {
-  const [, made] = JSON.parse(fingerprint) as readonly unknown[];
-  return JSON.stringify(made) === JSON.stringify(spec);
-}
-
-/** Whether two fingerprints are of the same data read in the same way, though one may name the file by another path. */
-function isSameVolume(kept: string, wanted: string): boolean {
-  const [a, b] = [kept, wanted].map((text) => JSON.parse(text) as [unknown, { dataset?: string }, ...unknown[]]);
-  if (a === undefined || b === undefined) return false;
-  const datasets = [a[1].dataset, b[1].dataset].filter((name) => name !== undefined);
-  const rest = (parts: readonly unknown[]): string => JSON.stringify([parts[0], ...parts.slice(2)]);
-  return rest(a) === rest(b) && new Set(datasets).size <= 1;
-}
 
 /** The store's record of a channel, where there is one. */
 export function channelRecord(database: Database, path: string): ChannelRecord | undefined {
@@ -125,20 +74,47 @@ export async function saveChannelRecord(database: Database, path: string, record
 }
 
 /**
+ * Gives a path a new epoch, which tells clients that what they know of its edits does not hold any more. Rule [S1].
+ *
+ * @throws BflyError NOT_FOUND where the store has no channel of that path.
+ */
+export async function newEpoch(database: Database, path: string): Promise<void> {
+  const record = channelRecord(database, path);
+  if (record === undefined) throw new BflyError('NOT_FOUND', `${path} is not in the store`);
+  await saveChannelRecord(database, path, { ...record, epoch: randomEpoch() });
+}
+
+/** Gives all paths new epochs, in one commit: after a restore. */
+export async function newEpochs(database: Database): Promise<void> {
+  const records = database.records(recordName(''));
+  // Only this file writes records of this name.
+  await database.commit({
+    records: records.map(([name, r]) => [name, { ...(r as ChannelRecord), epoch: randomEpoch() }]),
+  });
+}
+
+const randomEpoch = (): string => randomBytes(8).toString('hex');
+
+/**
  * Makes a channel ready: opens its source where that is needed, and takes up its tiles in the store where they still hold.
  *
+ * Where the data are others than the tiles were made from, the channel is given up for a new one with a number and an epoch of its own;
+ * never a channel with edits, unless it may be replaced. One whose files were only written anew, to all appearances with the same
+ * voxels, keeps its edits, and its tiles are made again.
+ *
  * @param levels how many levels to offer above the source's.
- * @throws BflyError NOT_FOUND, UNSUPPORTED of the source; CONFLICT where it would take the place of an ingested volume.
+ * @throws BflyError NOT_FOUND, UNSUPPORTED of the source; CONFLICT where it would take the place of an ingested volume, or of edits.
  */
 export async function openChannel(
   entry: ChannelEntry,
   database: Database,
   maker: TileMaker,
   levels: 'on-demand' | 'all' = 'on-demand',
+  log?: Logger,
 ): Promise<Channel> {
   const kept = channelRecord(database, entry.path);
   const whole = kept?.ingested === true && levels === 'on-demand' ? kept : undefined;
-  if (entry.spec === undefined || (whole !== undefined && isMadeOf(whole, entry.spec))) {
+  if (entry.spec === undefined || (whole !== undefined && isMadeOf(whole.fingerprint, entry.spec))) {
     if (kept === undefined) throw new BflyError('NOT_FOUND', `${entry.path} is not in the store`);
     return channelOf(entry, kept, undefined);
   }
@@ -154,20 +130,59 @@ export async function openChannel(
     const record = { ...kept, mips: isKept ? kept.mips : wanted.mips, type: wanted.type };
     return channelOf(entry, record, info.fingerprint);
   }
-  if (kept?.ingested === true && entry.replace !== true)
-    throw new BflyError(
-      'CONFLICT',
-      `${entry.path} already holds another volume (${kept.sourceKind}, ${kept.mips[0]?.shape.join(' × ')}, ${kept.dtype}), ` +
-        'or the same one read in another way; give another path, or --replace',
-    );
-  const record = await addRecord(database, entry.path, wanted, kept?.number);
+  const record =
+    (await keepEdited(entry, database, kept, wanted, log)) ??
+    (await addRecord(database, entry.path, wanted, kept?.number));
   await finishDrops(database);
   return channelOf(entry, record, info.fingerprint);
 }
 
+/**
+ * Decides what becomes of a channel whose data are others now.
+ *
+ * @returns its record where it stays for its edits; undefined where it is given up, or there was none.
+ */
+async function keepEdited(
+  entry: ChannelEntry,
+  database: Database,
+  kept: ChannelRecord | undefined,
+  wanted: Layout,
+  log: Logger | undefined,
+): Promise<ChannelRecord | undefined> {
+  if (kept === undefined || entry.replace === true) return undefined;
+  const { path } = entry;
+  // An edit that is being written counts.
+  await database.flushed();
+  const edits = database.countEntries('log', logRange(kept.number, LogKind.RECORD));
+  if (edits > 0 && !kept.ingested && isTouchedVolume(kept.fingerprint, wanted.fingerprint)) {
+    log?.warn(
+      { path, edits },
+      'the files of a channel with edits were written anew: its edits stay, on the data as they are now',
+    );
+    const record = { ...wanted, number: kept.number, epoch: kept.epoch, ingested: false };
+    // First the tiles: stopped in between, the next opening finds the old fingerprint and does both again.
+    await database.dropTiles(kept.number);
+    await saveChannelRecord(database, path, record);
+    return record;
+  }
+  if (edits > 0)
+    throw new BflyError(
+      'CONFLICT',
+      `${path} holds ${edits} ${edits === 1 ? 'edit that was' : 'edits that were'} made on other data, or on the same read in another ` +
+        'way: give those back, give another path, or --replace, which gives the edits up',
+    );
+  if (kept.ingested)
+    throw new BflyError(
+      'CONFLICT',
+      `${path} already holds another volume (${kept.sourceKind}, ${kept.mips[0]?.shape.join(' × ')}, ${kept.dtype}), ` +
+        'or the same one read in another way; give another path, or --replace',
+    );
+  return undefined;
+}
+
 const DROP = 'drop:';
 
-/** Removes the tiles of channels that were given up, those of an earlier life that was cut off included. */
+/** Removes the tiles, the log and the rows of channels that were given up, those of an earlier life that was cut off included. */
 export async function finishDrops(database: Database): Promise<void> {
   for (const [name, number] of database.records(DROP)) {
     if (typeof number === 'number') await database.dropChannel(number);
@@ -193,7 +208,7 @@ function addRecord(
   const adding = before.then(async () => {
     const next = database.record('next-channel');
     const number = typeof next === 'number' ? next : 1;
-    const record = { ...layout, number, epoch: randomBytes(8).toString('hex'), ingested: false };
+    const record = { ...layout, number, epoch: randomEpoch(), ingested: false };
     await database.commit({
       records: [
         ['next-channel', number + 1],
@@ -210,93 +225,6 @@ function addRecord(
     adding.catch(() => {}),
   );
   return adding;
-}
-
-type Layout = Omit<ChannelRecord, 'number' | 'epoch' | 'ingested'>;
-
-/** Levels, chunks and encodings that follow from the configuration and the source. */
-function layOut(entry: ChannelEntry, info: SourceInfo, levels: 'on-demand' | 'all'): Layout {
-  const voxelScale = voxelScaleOf(entry, info);
-  const finest = info.mips[0];
-  if (finest === undefined) throw new BflyError('UNSUPPORTED', `${entry.path}: the source has no levels`);
-  const ownChunks: boolean[] = [];
-  const shifts: Vec3[] = [];
-  const mips = info.mips.map((mip): MipInfo => {
-    const chunk = chunkOf(entry, info, mip);
-    ownChunks.push(sameVec(chunk, mip.chunk) || fitsOneChunk({ ...mip, chunk: minVec(chunk, mip.chunk) }));
-    const shift = shiftOf(entry, info, finest, mip);
-    shifts.push(shift);
-    return {
-      shape: mip.shape,
-      chunk,
-      voxel: mapVec(mip.voxel, (size, axis) => size * (voxelScale[axis] as number)),
-      offset: mapVec(mip.offset, (o, axis) => o - (shift[axis] as number)),
-    };
-  });
-  const sourceMips = mips.length;
-  const coarsest = mips[sourceMips - 1];
-  const built = coarsest === undefined ? [] : pyramid(coarsest);
-  // All levels, whether they are offered or not: an ingest takes up what was made on demand.
-  const grids = [...mips, ...built].map(({ shape, chunk, offset }) => [shape, chunk, offset]);
-  mips.push(...built.slice(0, levels === 'all' ? undefined : ON_DEMAND_LEVELS));
-  return {
-    fingerprint: JSON.stringify([
-      LAYOUT_VERSION,
-      entry.spec,
-      info.fingerprint,
-      info.dtype,
-      entry.type ?? info.type,
-      shifts,
-      grids,
-    ]),
-    sourceKind: info.kind,
-    type: entry.type ?? info.type,
-    dtype: info.dtype,
-    mips,
-    sourceMips,
-    ownChunks,
-    shifts,
-  };
-}
-
-/** The configured offset in voxels of a level. Source: parity.md 2, floor(offset / scale). */
-function shiftOf(entry: ChannelEntry, info: SourceInfo, finest: MipInfo, mip: MipInfo): Vec3 {
-  return mapVec(entry.offset ?? [0, 0, 0], (offset, axis) => {
-    // Shapes are rounded up, which tells little of the scale where a level is only a few voxels wide.
-    const scale = info.voxelKnown
-      ? (mip.voxel[axis] as number) / (finest.voxel[axis] as number)
-      : (finest.shape[axis] as number) / (mip.shape[axis] as number);
-    return Math.floor(offset / Math.max(1, Math.round(scale)));
-  });
-}
-
-function voxelScaleOf(entry: ChannelEntry, info: SourceInfo): Vec3 {
-  const finest = info.mips[0];
-  if (entry.voxel === undefined || finest === undefined) return [1, 1, 1];
-  const { voxel } = entry;
-  return mapVec(finest.voxel, (size, axis) => (voxel[axis] as number) / size);
-}
-
-function chunkOf(entry: ChannelEntry, info: SourceInfo, mip: MipInfo): Vec3 {
-  const bytes = BYTES_PER_VOXEL[info.dtype];
-  if (entry.chunk !== undefined) return cutToTile(minVec(entry.chunk, mip.shape), bytes);
-  if (entry.maxBlockBytes !== undefined && info.kind === 'hdf5')
-    return cutToTile(butterflyBlock(mip.shape, bytes, entry.maxBlockBytes), bytes);
-  // A format made for tiles of its own is served in them: a stored chunk can then be taken over as it is.
-  const rawBytes = volumeOf(mip.chunk) * bytes;
-  if (info.kind === 'precomputed' && rawBytes <= MAX_RAW_TILE) return mip.chunk;
-  return defaultChunk(mip.shape);
-}
-
-/** Halves the longest side of a chunk until its voxels are no more bytes than a tile may have. Rule [D6]. */
-function cutToTile(chunk: Vec3, voxelBytes: number): Vec3 {
-  if (volumeOf(chunk) * voxelBytes <= MAX_RAW_TILE) return chunk;
-  const longest = Math.max(...chunk);
-  const axis = chunk.indexOf(longest);
-  return cutToTile(
-    mapVec(chunk, (size, at) => (at === axis ? Math.ceil(size / 2) : size)),
-    voxelBytes,
-  );
 }
 
 function channelOf(entry: ChannelEntry, record: ChannelRecord, sourceFingerprint: string | undefined): Channel {
@@ -320,7 +248,3 @@ function channelOf(entry: ChannelEntry, record: ChannelRecord, sourceFingerprint
     maxId: record.maxId === undefined ? undefined : BigInt(record.maxId),
   };
 }
-
-const sameVec = (a: Vec3, b: Vec3): boolean => a[0] === b[0] && a[1] === b[1] && a[2] === b[2];
-const minVec = (a: Vec3, b: Vec3): Vec3 => [Math.min(a[0], b[0]), Math.min(a[1], b[1]), Math.min(a[2], b[2])];
-const mapVec = (v: Vec3, f: (value: number, axis: number) => number): Vec3 => [f(v[0], 0), f(v[1], 1), f(v[2], 2)];

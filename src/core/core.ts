@@ -13,6 +13,7 @@ import {
   type Vec3,
 } from '../../protocol/volume.ts';
 import type { Database } from '../database/database.ts';
+import { DatabaseLayer } from '../database/tables.ts';
 import { servableEncodings } from '../image/codecs/registry.ts';
 import { readFormat, readView } from '../image/render-format.ts';
 import type { TileMaker, UniquePart } from '../image/tile-maker.ts';
@@ -35,8 +36,13 @@ import {
 import { tileBox, tilesIn, tilesOf } from '../query/tile-grid.ts';
 import type { Logger } from '../utility/log.ts';
 import { Cache } from './cache.ts';
-import { type Channel, type ChannelEntry, openChannel } from './channel.ts';
+import { type Channel, type ChannelEntry, channelRecord, openChannel } from './channel.ts';
 import { Cutout, copyTile } from './cutout.ts';
+import type { EditsOfChannels } from './edits/channel-edits.ts';
+import { Features } from './features.ts';
+import { MaxIds } from './max-id.ts';
+import { rootsOf } from './merged-tiles.ts';
+import { type OpenedReading, openReading, presentReading, type Reading, type ReadWish } from './reading.ts';
 import { TileReader } from './tile-reader.ts';
 
 /** What a Core is made of. */
@@ -46,6 +52,10 @@ export interface CoreOptions {
   readonly cacheBytes: number;
   readonly channels: readonly ChannelEntry[];
   readonly log: Logger;
+  /** Unset: nothing can be edited. */
+  readonly edits?: EditsOfChannels;
+  /** Unset: none from files. */
+  readonly tables?: DatabaseLayer;
 }
 
 /** Voxels of a box, and what they are. */
@@ -67,8 +77,13 @@ export interface PullPlan {
   readonly encoding: EncodingName;
   /** Seq at which the tiles are true. */
   readonly seq: number;
+  /** Voxel type of the tiles. */
+  readonly dtype: DType;
+  /** Unset: as ingested. */
+  readonly reading: Reading | undefined;
 }
 
+const NO_TABLES = {};
 const KINDS: readonly EntryKind[] = ['experiment', 'sample', 'dataset', 'channel'];
 /** How long a channel that could not be opened is believed to be broken. */
 const FAILED_OPEN_TTL_MS = 2_000;
@@ -83,6 +98,9 @@ const MAX_SAMPLED_TILES = 4_096;
 export class Core {
   readonly cache: Cache;
   readonly tiles: TileReader;
+  /** Answers questions to tables. */
+  readonly features: Features;
+  readonly #maxIds: MaxIds;
   readonly #database: Database;
   readonly #maker: TileMaker;
   readonly #entries = new Map<string, ChannelEntry>();
@@ -94,13 +112,21 @@ export class Core {
   readonly #open = new Map<string, Channel>();
   readonly #failedAt = new Map<string, number>();
   readonly #log: Logger;
+  readonly #edits: EditsOfChannels | undefined;
 
   constructor(options: CoreOptions) {
+    this.#edits = options.edits;
     this.#database = options.database;
     this.#maker = options.maker;
     this.#log = options.log;
     this.cache = new Cache(options.cacheBytes);
     this.tiles = new TileReader(options.database, this.cache, options.maker, options.log);
+    this.features = new Features({
+      core: this,
+      tables: options.tables ?? new DatabaseLayer(options),
+      numberOf: (path) => channelRecord(options.database, path)?.number,
+    });
+    this.#maxIds = new MaxIds({ ...options, tiles: this.tiles });
     for (const entry of options.channels) this.#entries.set(entry.path, entry);
   }
 
@@ -114,16 +140,17 @@ export class Core {
    *
    * @param path '' = the experiments.
    * @param after the name that the page begins behind.
-   * @throws BflyError NOT_FOUND.
+   * @param mayRead which channels are there for the one who asks.
+   * @throws BflyError NOT_FOUND where the path is not there, or holds nothing for the one who asks.
    */
-  getGroups(path: string, after = '', limit = 1_000): { entries: ListEntry[]; next?: string } {
+  getGroups(path: string, after = '', limit = 1_000, mayRead = everything): { entries: ListEntry[]; next?: string } {
     const depth = path === '' ? 0 : path.split('/').length;
     const kind = KINDS[depth];
     const prefix = path === '' ? '' : `${path}/`;
     const names = new Set<string>();
-    let exists = path === '' || this.#entries.has(path);
+    let exists = path === '' || (this.#entries.has(path) && mayRead(path));
     for (const child of this.#entries.keys()) {
-      if (!child.startsWith(prefix)) continue;
+      if (!child.startsWith(prefix) || !mayRead(child)) continue;
       exists = true;
       const name = child.slice(prefix.length).split('/', 1)[0] as string;
       if (name > after) names.add(name);
@@ -141,11 +168,13 @@ export class Core {
   /**
    * Metadata of a channel or dataset.
    *
+   * @param mayRead which channels are there for the one who asks.
    * @throws BflyError NOT_FOUND; UNSUPPORTED and others of a channel whose source cannot be opened.
    */
-  async getInfo(query: InfoQuery): Promise<ChannelInfo | DatasetInfo> {
-    if (this.#entries.has(query.path)) return this.#describe(await this.updateQuery(query));
-    return this.getDataset(query);
+  async getInfo(query: InfoQuery, mayRead = everything): Promise<ChannelInfo | DatasetInfo> {
+    if (!this.#entries.has(query.path)) return this.getDataset(query, mayRead);
+    if (!mayRead(query.path)) throw notFound(query.path);
+    return this.#describe(await this.updateQuery(query));
   }
 
   /** Metadata of a channel that is open already: the same object until it changes. */
@@ -157,10 +186,10 @@ export class Core {
   }
 
   /** Metadata of all channels of a dataset; a channel that cannot be opened is left out and logged. */
-  async getDataset(query: InfoQuery): Promise<DatasetInfo> {
+  async getDataset(query: InfoQuery, mayRead = everything): Promise<DatasetInfo> {
     const depth = query.path.split('/').length;
     if (depth !== 3) throw notFound(query.path);
-    const { entries } = this.getGroups(query.path, '', Number.MAX_SAFE_INTEGER);
+    const { entries } = this.getGroups(query.path, '', Number.MAX_SAFE_INTEGER, mayRead);
     const channels = await Promise.all(
       entries.map(async ({ path }) => {
         try {
@@ -176,7 +205,10 @@ export class Core {
 
   #describe(channel: Channel): ChannelInfo {
     const known = this.#infos.get(channel);
-    if (known !== undefined) return known;
+    const edits = this.#edits?.of(channel);
+    const { head = 0, tables = NO_TABLES } = edits ?? {};
+    if (known !== undefined && known.head === head && known.tables === tables) return known;
+    const maxId = this.#maxIds.known(channel);
     const info: ChannelInfo = {
       path: channel.path,
       kind: 'channel',
@@ -185,15 +217,41 @@ export class Core {
       mips: channel.mips,
       enc: servableEncodings(channel.type, channel.dtype, channel.stored),
       source: channel.sourceKind,
-      editable: false,
+      editable: edits !== undefined,
       epoch: channel.epoch,
       first: 1,
-      head: 0,
-      tables: {},
-      ...(channel.maxId === undefined ? {} : { maxId: channel.maxId }),
+      head,
+      tables,
+      ...(maxId === undefined ? {} : { maxId }),
     };
     this.#infos.set(channel, info);
     return info;
+  }
+
+  /**
+   * The largest id that was ingested of a segmentation. Where it is not known, the finest level is looked through once, which may
+   * take minutes; INFO tells it from then on.
+   *
+   * @throws BflyError UNSUPPORTED where the channel has no ids, or more voxels than can be looked through while it is served.
+   */
+  async ensureMaxId(channel: Channel): Promise<bigint> {
+    const known = this.#maxIds.known(channel);
+    if (known !== undefined) return known;
+    const maxId = await this.#maxIds.ensure(channel);
+    this.#infos.delete(channel);
+    return maxId;
+  }
+
+  /** The largest ingested id, where it is known by now. */
+  knownMaxId(channel: Channel): bigint | undefined {
+    return this.#maxIds.known(channel);
+  }
+
+  /** A channel that is open, and its edit log with it. */
+  peekChannel(path: string): Channel | undefined {
+    const channel = this.#open.get(path);
+    if (channel !== undefined) this.#recheck(path);
+    return channel;
   }
 
   /**
@@ -215,7 +273,7 @@ export class Core {
     }
     const entry = this.#entries.get(path);
     if (entry === undefined) return Promise.reject(notFound(path));
-    const opening = openChannel(entry, this.#database, this.#maker);
+    const opening = this.#openWithEdits(entry);
     this.#channels.set(path, opening);
     this.#checkedAt.set(path, Date.now());
     opening.then(
@@ -225,6 +283,17 @@ export class Core {
       () => this.#failedAt.set(path, Date.now()),
     );
     return opening;
+  }
+
+  async #openWithEdits(entry: ChannelEntry): Promise<Channel> {
+    const channel = await openChannel(entry, this.#database, this.#maker, 'on-demand', this.#log);
+    await this.#edits?.open(channel);
+    return channel;
+  }
+
+  /** The state of a channel that a question asks for. @throws BflyError as `openReading`. */
+  openReading(channel: Channel, wish: ReadWish = {}): Promise<OpenedReading> {
+    return openReading(channel, this.#edits?.of(channel), wish);
   }
 
   /**
@@ -299,13 +368,14 @@ export class Core {
     if (step === 1) return this.readBox(channel, mip, translate(box, level.offset));
     const voxelBytes = BYTES_PER_VOXEL[channel.dtype];
     const raw = new Uint8Array(boxVolume(box) * voxelBytes);
+    const reading = presentReading(this.#edits?.of(channel));
     const fromZero: MipInfo = { ...level, offset: [0, 0, 0] };
     const read: Box = [box[0] * step, box[1] * step, box[2], (box[3] - 1) * step + 1, (box[4] - 1) * step + 1, box[5]];
     const { range, count } = selectTiles(fromZero, read);
     if (count > MAX_SAMPLED_TILES)
       throw new BflyError('TOO_LARGE', 'The box at this resolution takes too many tiles; ask for a smaller one.');
     for (const tile of tilesIn(range)) {
-      const frame = await this.tiles.load(channel, mip, tile, 'raw');
+      const frame = await this.tiles.load(channel, mip, tile, 'raw', reading);
       const box0 = tileBox(fromZero, tile[0], tile[1], tile[2]);
       const whole = new Uint8Array(boxVolume(box0) * voxelBytes);
       copyTile(frame, box0, whole, box0, voxelBytes);
@@ -332,22 +402,42 @@ export class Core {
     return this.#maker.render({ ...voxels, type: channel.type, format, view });
   }
 
-  /** Voxels of a box of a level, zeros outside the volume. The caller has checked its size. */
-  async readBox(channel: Channel, mip: number, box: Box): Promise<Voxels> {
-    const cutout = this.openCutout(channel, mip, box, Number.MAX_SAFE_INTEGER);
+  /**
+   * Voxels of a box of a level, zeros outside the volume. The caller has checked its size.
+   *
+   * @param opened which state; default: as it is now.
+   */
+  async readBox(
+    channel: Channel,
+    mip: number,
+    box: Box,
+    opened?: Pick<OpenedReading, 'reading' | 'dtype'>,
+  ): Promise<Voxels> {
+    const { reading, dtype } = opened ?? {
+      reading: presentReading(this.#edits?.of(channel)),
+      dtype: channel.dtype,
+    };
+    const cutout = this.openCutout(channel, mip, box, Number.MAX_SAFE_INTEGER, reading);
     const raw = new Uint8Array(cutout.totalBytes);
     for (let waiting = cutout.next(raw); waiting !== undefined; waiting = cutout.next(raw)) await waiting;
-    return { raw, shape: [box[3] - box[0], box[4] - box[1], box[5] - box[2]], dtype: channel.dtype };
+    return { raw, shape: [box[3] - box[0], box[4] - box[1], box[5] - box[2]], dtype };
   }
 
   /**
    * Distinct ids of a box, ascending. Voxels outside the volume do not count.
    *
    * @param maxVoxels more voxels of the volume than this are refused.
-   * @throws BflyError OUT_OF_BOUNDS for an unknown mip; TOO_LARGE; UNSUPPORTED for float32.
+   * @param wish which state; with `map: "merged"` the ids are roots.
+   * @throws BflyError OUT_OF_BOUNDS for an unknown mip; TOO_LARGE; UNSUPPORTED for float32; as `openReading`.
    */
-  async findUnique(query: BoxQuery, maxVoxels = MAX_ANSWER_VOXELS, signal?: AbortSignal): Promise<BigUint64Array> {
+  async findUnique(
+    query: BoxQuery,
+    maxVoxels = MAX_ANSWER_VOXELS,
+    signal?: AbortSignal,
+    wish: ReadWish = {},
+  ): Promise<BigUint64Array> {
     const channel = await this.updateQuery(query);
+    const { reading } = await this.openReading(channel, wish);
     const level = levelOf(channel.mips, query.mip);
     const inside = intersect(mipBox(level), query.box);
     if (inside === undefined) return new BigUint64Array();
@@ -356,14 +446,24 @@ export class Core {
     for (const some of groupsOf(tilesIn(tilesOf(level, inside)), UNIQUE_TILES_AT_ONCE)) {
       // Before the tiles are asked for: what is asked for is awaited, or its failure would be nobody's.
       signal?.throwIfAborted();
-      const parts = await Promise.all(some.map((tile) => this.#uniquePart(channel, query.mip, level, tile, inside)));
+      const parts = await Promise.all(
+        some.map((tile) => this.#uniquePart(channel, query.mip, level, tile, inside, reading)),
+      );
       ids = union(ids, await this.#maker.unique(parts, channel.dtype));
     }
-    return ids;
+    if (reading?.merged !== true) return ids;
+    return BigUint64Array.from(new Set(await rootsOf(ids, reading))).sort();
   }
 
-  async #uniquePart(channel: Channel, mip: number, level: MipInfo, tile: Vec3, box: Box): Promise<UniquePart> {
-    const frame = await this.tiles.loadStored(channel, mip, tile);
+  async #uniquePart(
+    channel: Channel,
+    mip: number,
+    level: MipInfo,
+    tile: Vec3,
+    box: Box,
+    reading: Reading | undefined,
+  ): Promise<UniquePart> {
+    const frame = await this.tiles.loadStored(channel, mip, tile, reading);
     return { frame, box: intersect(tileBox(level, tile[0], tile[1], tile[2]), box) as Box };
   }
 
@@ -371,24 +471,38 @@ export class Core {
    * Plans a pull.
    *
    * @param wanted encodings in order of preference: the stored one if it is among them, else the first that can be served, else raw.
-   * @throws BflyError NOT_FOUND; OUT_OF_BOUNDS for an unknown mip; TOO_LARGE for more than `maxTiles` tiles.
+   * @param wish which state of the channel; it stays that one however long the pull goes on.
+   * @throws BflyError NOT_FOUND; OUT_OF_BOUNDS for an unknown mip; TOO_LARGE for more than `maxTiles` tiles; as `openReading`.
    */
-  async openPull(query: BoxQuery, wanted: readonly EncodingName[], maxTiles: number): Promise<PullPlan> {
+  async openPull(
+    query: BoxQuery,
+    wanted: readonly EncodingName[],
+    maxTiles: number,
+    wish: ReadWish = {},
+  ): Promise<PullPlan> {
     const channel = await this.updateQuery(query);
+    const { reading, at, dtype } = await this.openReading(channel, wish);
     const level = levelOf(channel.mips, query.mip);
     const { range, count } = selectTiles(level, query.box);
     if (count > maxTiles)
       throw new BflyError('TOO_LARGE', `the box meets ${count} tiles; a pull may have ${maxTiles}: pull parts of it`);
-    const servable = servableEncodings(channel.type, channel.dtype, channel.stored);
-    const encoding = wanted.includes(channel.stored) ? channel.stored : wanted.find((name) => servable.includes(name));
-    return { channel, mip: query.mip, level, range, tiles: count, encoding: encoding ?? 'raw', seq: 0 };
+    const servable = servableEncodings(channel.type, dtype, channel.stored);
+    const isStored = reading?.merged !== true && wanted.includes(channel.stored);
+    const encoding = isStored ? channel.stored : (wanted.find((name) => servable.includes(name)) ?? 'raw');
+    return { channel, mip: query.mip, level, range, tiles: count, encoding, seq: at, dtype, reading };
   }
 
-  /** An assembled box in parts of at most `maxPartBytes`; the caller has checked mip and size. */
-  openCutout(channel: Channel, mip: number, box: Box, maxPartBytes: number): Cutout {
-    return new Cutout(this.tiles, channel, mip, box, maxPartBytes);
+  /**
+   * An assembled box in parts of at most `maxPartBytes`; the caller has checked mip and size.
+   *
+   * @param reading unset: as ingested.
+   */
+  openCutout(channel: Channel, mip: number, box: Box, maxPartBytes: number, reading?: Reading): Cutout {
+    return new Cutout(this.tiles, channel, mip, box, maxPartBytes, reading);
   }
 }
+
+const everything = (_path: string): boolean => true;
 
 function* groupsOf<T>(items: Iterable<T>, size: number): Generator<T[]> {
   let group: T[] = [];
@@ -403,7 +517,8 @@ function* groupsOf<T>(items: Iterable<T>, size: number): Generator<T[]> {
 
 const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-function notFound(path: string): BflyError {
+/** The error for a path that is not there, or not for the one who asks. Rule [F18]. */
+export function notFound(path: string): BflyError {
   return new BflyError('NOT_FOUND', `there is no ${path === '' ? 'path' : path}; LIST shows what there is`);
 }
 

@@ -11,6 +11,7 @@ import { boxVolume } from '../query/box.ts';
 import { copyBox } from '../query/copy-box.ts';
 import { tileBox, tilesIn, tilesOf } from '../query/tile-grid.ts';
 import type { Channel } from './channel.ts';
+import type { Reading } from './reading.ts';
 import type { TileReader } from './tile-reader.ts';
 
 /** An assembled box in the making. */
@@ -20,6 +21,7 @@ export class Cutout {
   readonly #mip: number;
   readonly #level: MipInfo;
   readonly #box: Box;
+  readonly #reading: Reading | undefined;
   readonly #voxelBytes: number;
   /** Bytes of the whole output. */
   readonly totalBytes: number;
@@ -30,14 +32,15 @@ export class Cutout {
   /** The next part, where it had to be loaded. */
   #ready: Uint8Array | undefined;
 
-  /** @param maxPartBytes largest part; at least one voxel. */
-  constructor(reader: TileReader, channel: Channel, mip: number, box: Box, maxPartBytes: number) {
+  /** @param maxPartBytes largest part; at least one voxel. @param reading unset: as it was ingested. */
+  constructor(reader: TileReader, channel: Channel, mip: number, box: Box, maxPartBytes: number, reading?: Reading) {
+    this.#reading = reading;
     this.#reader = reader;
     this.#channel = channel;
     this.#mip = mip;
     this.#level = channel.mips[mip] as MipInfo;
     this.#box = box;
-    this.#voxelBytes = BYTES_PER_VOXEL[channel.dtype];
+    this.#voxelBytes = BYTES_PER_VOXEL[reading?.merged === true ? 'uint64' : channel.dtype];
     this.totalBytes = boxVolume(box) * this.#voxelBytes;
     const [nx, ny, nz] = boxShape(box);
     const voxels = Math.max(1, Math.floor(maxPartBytes / this.#voxelBytes));
@@ -84,7 +87,7 @@ export class Cutout {
     const target = into.subarray(0, boxVolume(part) * this.#voxelBytes);
     if (!isCovered(this.#level, part)) target.fill(0);
     for (const tile of tilesIn(tilesOf(this.#level, part))) {
-      const frame = this.#reader.peek(this.#channel, this.#mip, tile, 'raw', false);
+      const frame = this.#reader.peek(this.#channel, this.#mip, tile, 'raw', false, this.#reading);
       if (frame === undefined) return false;
       copyTile(frame, tileBox(this.#level, tile[0], tile[1], tile[2]), target, part, this.#voxelBytes);
     }
@@ -97,7 +100,7 @@ export class Cutout {
     const tiles = tilesIn(tilesOf(this.#level, part));
     const work = async (): Promise<void> => {
       for (const tile of tiles) {
-        const frame = await this.#reader.load(this.#channel, this.#mip, tile, 'raw');
+        const frame = await this.#reader.load(this.#channel, this.#mip, tile, 'raw', this.#reading);
         copyTile(frame, tileBox(this.#level, tile[0], tile[1], tile[2]), target, part, this.#voxelBytes);
       }
     };

@@ -8,11 +8,15 @@ import { TileFlag } from '../../protocol/tile-frame.ts';
 import { type Box, type EncodingName, encodingNumber, type MipInfo, mipBox, type Vec3 } from '../../protocol/volume.ts';
 import type { Database } from '../database/database.ts';
 import { inParallel } from '../image/in-parallel.ts';
-import type { TileMaker } from '../image/tile-maker.ts';
+import { seqOfFrame } from '../image/tile.ts';
+import type { MadeTile, TileMaker } from '../image/tile-maker.ts';
 import { tileBox, tilesIn, tilesOf } from '../query/tile-grid.ts';
 import type { Logger } from '../utility/log.ts';
 import type { Cache } from './cache.ts';
 import type { Channel } from './channel.ts';
+import { EditedTiles } from './edited-tiles.ts';
+import { MergedTiles } from './merged-tiles.ts';
+import type { Reading } from './reading.ts';
 
 /** How long a broken tile's error, and a tile that the source does not have, are believed. */
 const NEGATIVE_TTL_MS = 2_000;
@@ -21,7 +25,7 @@ const FINER_AT_ONCE = 3;
 /** Tiles whose last reading is remembered, however small they are. */
 const REMEMBERED_TOUCHES = 65_536;
 
-/** Reads, builds and keeps tiles. */
+/** Reads, builds and keeps tiles: as they were ingested, or as a `Reading` says. */
 export class TileReader {
   readonly #database: Database;
   readonly #cache: Cache;
@@ -34,12 +38,22 @@ export class TileReader {
   readonly #touched = new Map<string, number>();
   #touchedBytes = 0;
   #writeFailed = false;
+  readonly #edited: EditedTiles;
+  readonly #merged: MergedTiles;
 
   constructor(database: Database, cache: Cache, maker: TileMaker, log: Logger) {
     this.#database = database;
     this.#cache = cache;
     this.#maker = maker;
     this.#log = log;
+    this.#merged = new MergedTiles(cache, maker);
+    this.#edited = new EditedTiles({
+      database,
+      cache,
+      maker,
+      load: (channel, mip, tile, reading) => this.loadStored(channel, mip, tile, reading),
+      isFleeting: (frame) => this.#fleeting.has(frame),
+    });
   }
 
   /** Loads under way. */
@@ -51,28 +65,45 @@ export class TileReader {
    * A tile that can be had at once.
    *
    * @param keep false: the caller is done with the bytes before it calls anything else (*borrowed*); true: *shared* bytes.
+   * @param reading unset: as it was ingested.
    * @returns the frame in encoding `to`, or a FILL frame; undefined where it must be loaded.
    * @throws BflyError of a load that failed a moment ago.
    */
-  peek(channel: Channel, mip: number, tile: Vec3, to: EncodingName, keep: boolean): Uint8Array | undefined {
-    const key = storedKey(channel, mip, tile);
+  peek(
+    channel: Channel,
+    mip: number,
+    tile: Vec3,
+    to: EncodingName,
+    keep: boolean,
+    reading?: Reading,
+  ): Uint8Array | undefined {
+    const version = versionOf(reading, mip, tile);
+    const key = storedKey(channel, mip, tile, version);
+    if (reading?.merged === true) return this.#merged.peek(key, to, reading);
     // The likelier place first. Some tiles are kept as their source has them, whatever the channel's encoding.
     if (to === channel.stored)
-      return this.#peekStored(channel, key, mip, tile, keep, to) ?? this.#cache.bytes(transcodedKey(key, to));
-    return this.#cache.bytes(transcodedKey(key, to)) ?? this.#peekStored(channel, key, mip, tile, keep, to);
+      return this.#peekStored(channel, key, mip, tile, version, keep, to) ?? this.#cache.bytes(transcodedKey(key, to));
+    return this.#cache.bytes(transcodedKey(key, to)) ?? this.#peekStored(channel, key, mip, tile, version, keep, to);
   }
 
   /**
    * A tile, from wherever it takes.
    *
+   * @param reading unset: as it was ingested.
    * @returns shared bytes of the whole frame in encoding `to`, or a FILL frame.
    * @throws BflyError INTERNAL where the source is broken there.
    */
-  async load(channel: Channel, mip: number, tile: Vec3, to: EncodingName): Promise<Uint8Array> {
-    const ready = this.peek(channel, mip, tile, to, true);
+  async load(channel: Channel, mip: number, tile: Vec3, to: EncodingName, reading?: Reading): Promise<Uint8Array> {
+    const ready = this.peek(channel, mip, tile, to, true, reading);
     if (ready !== undefined) return ready;
-    const key = storedKey(channel, mip, tile);
-    const stored = await this.loadStored(channel, mip, tile);
+    const key = storedKey(channel, mip, tile, versionOf(reading, mip, tile));
+    const stored = await this.loadStored(channel, mip, tile, reading);
+    if (reading?.merged === true) {
+      const same = (): Promise<Uint8Array> => this.load(channel, mip, tile, to, { ...reading, merged: false });
+      return this.#once(`${key}/merged/${to}/${reading.linksSeq}`, () =>
+        this.#merged.make(key, stored, to, { dtype: channel.dtype, mip, reading }, same),
+      );
+    }
     if (isServableAs(stored, to)) return stored;
     return this.#once(transcodedKey(key, to), async () => {
       const frame = await this.#maker.transcode(stored, channel.dtype, to);
@@ -81,11 +112,17 @@ export class TileReader {
     });
   }
 
-  /** The tile as it is stored; made and stored where it is not. Shared bytes. */
-  async loadStored(channel: Channel, mip: number, tile: Vec3): Promise<Uint8Array> {
-    const key = storedKey(channel, mip, tile);
-    const ready = this.#peekStored(channel, key, mip, tile, true);
-    return ready ?? this.#once(key, () => this.#make(channel, key, mip, tile));
+  /**
+   * The tile as it is stored; made and stored where it is not.
+   *
+   * @param reading unset: as it was ingested. Ids are base ids.
+   * @returns shared bytes; the frame's seq is that of the last edit that changed the tile, 0 as ingested.
+   */
+  async loadStored(channel: Channel, mip: number, tile: Vec3, reading?: Reading): Promise<Uint8Array> {
+    const version = versionOf(reading, mip, tile);
+    const key = storedKey(channel, mip, tile, version);
+    const ready = this.#peekStored(channel, key, mip, tile, version, true);
+    return ready ?? this.#once(key, () => this.#make(channel, key, mip, tile, version, reading));
   }
 
   /** @param to undefined: any encoding will do. A tile in another one is none, and was not touched. */
@@ -94,15 +131,18 @@ export class TileReader {
     key: string,
     mip: number,
     [x, y, z]: Vec3,
+    version: number,
     keep: boolean,
     to?: EncodingName,
   ): Uint8Array | undefined {
     const cached = this.#cache.get(key);
     if (cached instanceof Uint8Array) return to === undefined || isServableAs(cached, to) ? cached : undefined;
     if (cached !== undefined) throw cached.value;
-    const address = { channel: channel.number, mip, x, y, z, version: 0 };
+    const address = { channel: channel.number, mip, x, y, z, version };
     const stored = this.#database.tileBorrowed(address);
     if (stored === undefined || (to !== undefined && !isServableAs(stored, to))) return undefined;
+    // The newest that is stored may be an older one.
+    if (version > 0 && seqOfFrame(stored) !== version) return undefined;
     const again = this.#touchedBefore(key, stored.length);
     if (!again && !keep) return stored;
     // A copy of its own buffer: the borrowed one is overwritten by the next read.
@@ -132,19 +172,23 @@ export class TileReader {
     return false;
   }
 
-  async #make(channel: Channel, key: string, mip: number, tile: Vec3): Promise<Uint8Array> {
+  async #make(
+    channel: Channel,
+    key: string,
+    mip: number,
+    tile: Vec3,
+    version: number,
+    reading: Reading | undefined,
+  ): Promise<Uint8Array> {
     try {
-      const { frame, absent } =
-        mip < channel.sourceMips
-          ? await this.#makeFromSource(channel, mip, tile)
-          : await this.#makeFromFiner(channel, mip, tile);
+      const { frame, absent } = await this.#makeVersion(channel, mip, tile, version, reading);
       if (absent) {
         this.#fleeting.add(frame);
         this.#cache.set(key, frame, NEGATIVE_TTL_MS);
         return frame;
       }
       this.#cache.set(key, frame);
-      await this.#store(channel, mip, tile, frame);
+      await this.#store(channel, mip, tile, version, frame);
       return frame;
     } catch (error) {
       const fault = error instanceof BflyError ? error : new BflyError('INTERNAL', 'the tile could not be read');
@@ -152,6 +196,19 @@ export class TileReader {
       this.#cache.set(key, { byteSize: 512, value: fault }, NEGATIVE_TTL_MS);
       throw fault;
     }
+  }
+
+  #makeVersion(
+    channel: Channel,
+    mip: number,
+    tile: Vec3,
+    version: number,
+    reading: Reading | undefined,
+  ): Promise<MadeTile> {
+    if (reading !== undefined && version > 0) return this.#edited.make(channel, mip, tile, version, reading.edits);
+    return mip < channel.sourceMips
+      ? this.#makeFromSource(channel, mip, tile)
+      : this.#makeFromFiner(channel, mip, tile);
   }
 
   #makeFromSource(channel: Channel, mip: number, tile: Vec3): ReturnType<TileMaker['fromSource']> {
@@ -200,9 +257,9 @@ export class TileReader {
   }
 
   /** A store that cannot take a tile (a full disk) costs speed, not the answer. */
-  async #store(channel: Channel, mip: number, [x, y, z]: Vec3, frame: Uint8Array): Promise<void> {
+  async #store(channel: Channel, mip: number, [x, y, z]: Vec3, version: number, frame: Uint8Array): Promise<void> {
     try {
-      await this.#database.commit({ tiles: [{ key: { channel: channel.number, mip, x, y, z, version: 0 }, frame }] });
+      await this.#database.commit({ tiles: [{ key: { channel: channel.number, mip, x, y, z, version }, frame }] });
       this.#writeFailed = false;
     } catch (error) {
       if (!this.#writeFailed)
@@ -220,8 +277,14 @@ export class TileReader {
   }
 }
 
-const storedKey = (channel: Channel, mip: number, tile: Vec3): string =>
-  `${channel.number}/${mip}/${tile[0]},${tile[1]},${tile[2]}`;
+/** Seq of the edit that made a tile what it is for a reading; 0 = as ingested. */
+const versionOf = (reading: Reading | undefined, mip: number, tile: Vec3): number =>
+  reading === undefined ? 0 : reading.edits.voxels.versionAt(mip, tile, reading.at);
+
+const storedKey = (channel: Channel, mip: number, tile: Vec3, version: number): string =>
+  version === 0
+    ? `${channel.number}/${mip}/${tile[0]},${tile[1]},${tile[2]}`
+    : `${channel.number}/${mip}/${tile[0]},${tile[1]},${tile[2]}@${version}`;
 const transcodedKey = (key: string, to: EncodingName): string => `${key}/${to}`;
 
 const FLAGS_AT = 8;

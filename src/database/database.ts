@@ -23,11 +23,38 @@ export interface TileWrite {
   readonly frame: Uint8Array;
 }
 
+/**
+ * Stores of entries, each an ordered map from bytes to bytes: `log` the edit log and what belongs to it, `rows` the tables and their
+ * spatial index. Layouts of the keys: `keys.ts`.
+ */
+export type EntryStore = 'log' | 'rows';
+
+/** An entry to write. Both are borrowed until `commit` returns its promise. */
+export interface EntryWrite {
+  readonly store: EntryStore;
+  readonly key: Uint8Array;
+  /** Null removes the entry. */
+  readonly value: Uint8Array | null;
+}
+
+/** Which entries to read. */
+export interface EntryRange {
+  /** First key. */
+  readonly start: Uint8Array;
+  /** Key behind the last. */
+  readonly end: Uint8Array;
+  /** From the last to the first. */
+  readonly reverse?: boolean;
+  readonly limit?: number;
+}
+
 /** Things that are written together or not at all. */
 export interface Change {
   readonly tiles?: readonly TileWrite[];
   /** Records by name; null removes one. Values are JSON. */
   readonly records?: readonly (readonly [name: string, value: unknown])[];
+  /** Entries, in order: of two with the same key the later counts. */
+  readonly entries?: readonly EntryWrite[];
 }
 
 /** The store of one server. */
@@ -49,12 +76,41 @@ export interface Database {
   record(name: string): unknown;
   /** Names and values of all records whose name begins with `prefix`, ascending. */
   records(prefix: string): readonly (readonly [name: string, value: unknown])[];
-  /** Writes a change atomically. Resolves when it is committed and visible. */
+  /** An entry's value, owned by the caller. */
+  entry(store: EntryStore, key: Uint8Array): Uint8Array | undefined;
+  /** Entries of a range in order of their keys, read before the call returns; keys and values are owned by the caller. */
+  entries(store: EntryStore, range: EntryRange): (readonly [key: Uint8Array, value: Uint8Array])[];
+  /** Number of entries in a range. Scans keys. */
+  countEntries(store: EntryStore, range: EntryRange): number;
+  /**
+   * Removes all entries of a range that were committed before the call, in many small commits. What is written into the range meanwhile
+   * may be removed or stay.
+   */
+  dropEntries(store: EntryStore, range: EntryRange): Promise<void>;
+  /**
+   * Writes a change atomically. Resolves when it is committed, visible and on the disk. Commits become visible, and resolve, in the order
+   * of the calls. Nothing of a change that is refused for what is in it is written.
+   *
+   * Commits that wait for the disk at the same time may share a transaction. Where writing fails, all that share it fail, and nothing of
+   * any of them is written; those behind them are tried by themselves and may succeed. So a commit that holds only after an earlier one
+   * is called when that has resolved.
+   *
+   * @throws BflyError UNAVAILABLE where it could not be written: the database stays usable
+   */
   commit(change: Change): Promise<void>;
   /** Resolves when everything committed so far would survive a power cut. */
   flushed(): Promise<void>;
-  /** Removes all tiles of a channel. */
+  /** Removes all that is kept under a channel's number: tiles, log and rows. As `dropEntries`, and the methods that follow too. */
   dropChannel(channel: number): Promise<void>;
+  /** Removes all tiles of a channel: they are made anew from its source and the log. */
+  dropTiles(channel: number): Promise<void>;
+  /** Removes the tiles of a channel whose version is above 0: they are made anew from the log. */
+  dropEditedTiles(channel: number): Promise<void>;
+  /**
+   * Writes a consistent copy of the whole store, as it is at this moment, into a folder that is empty or missing, while reads and writes
+   * go on. @throws BflyError CONFLICT where the folder is not empty, UNSUPPORTED for a store in memory.
+   */
+  backup(dir: string): Promise<void>;
   /** Flushes and closes. No other method may follow. */
   close(): Promise<void>;
 }

@@ -32,12 +32,21 @@
  * | 5      | 16   | WRITER, RESULT: the writer's id (wid)   |
  * | 21     | 8    | RESULT: wseq                            |
  *
+ * Sub-database `rows`: the tables of a path as edits changed them, and their spatial index. It came later than the others: where a
+ * reader finds none, it is empty. What follows the number, from the kind on, is in `table-keys.ts`.
+ *
+ * | offset | size | meaning                             |
+ * |--------|------|-------------------------------------|
+ * | 0      | 4    | number of the path in this database |
+ *
  * Main database: `bfly` the header and `owner` the process that writes (both JSON text, see `lmdb-environment.ts`),
  * beside the names of the sub-databases.
  */
 import { BflyError } from '../../protocol/errors.ts';
 import type { TileKey } from './database.ts';
 
+/** Bytes of any key: what LMDB keeps in pages of 4096 bytes. */
+export const MAX_KEY_BYTES = 1978;
 /** Bytes of a tile's key. */
 export const TILE_KEY_BYTES = 21;
 /** Offset of the version in a tile's key: the bytes before it name the place, whatever the version. */
@@ -56,7 +65,7 @@ for (let n = 0; n < 128; n++) {
 }
 
 /** Morton code of the seven bits of x, y, z from `shift` up: 21 bits. */
-function morton7(x: number, y: number, z: number, shift: number): number {
+export function morton7(x: number, y: number, z: number, shift: number): number {
   // Indices are masked to 7 bits and the table has 128 entries, so each is a number.
   return (
     (SPREAD[(x >>> shift) & 127] as number) |
@@ -198,6 +207,16 @@ export function logResultKey(path: number, wid: Uint8Array, wseq: number): Uint8
   return key;
 }
 
+/** All stored replies to one writer, by wseq. */
+export function logResultRange(path: number, wid: Uint8Array): KeyRange {
+  const head = new Uint8Array(5 + WID_BYTES);
+  putLogHead(head, path, LogKind.RESULT);
+  head.set(wid, 5);
+  const end = new Uint8Array(5 + WID_BYTES + 9).fill(255);
+  end.set(head);
+  return { start: head, end };
+}
+
 /** Seq of a RECORD, DELTA or SNAPSHOT key. */
 export function logSeq(key: Uint8Array): number {
   const view = new DataView(key.buffer, key.byteOffset, key.byteLength);
@@ -211,6 +230,12 @@ export function logRange(path: number, kind?: number): KeyRange {
   const end = new Uint8Array(5 + WID_BYTES + 9).fill(255);
   end.set(start);
   return { start, end };
+}
+
+/** All entries of a path in `rows`. */
+export function rowsRange(path: number): KeyRange {
+  const end = path < MAX_CHANNEL ? channelKey(path + 1) : new Uint8Array(MAX_KEY_BYTES).fill(255);
+  return { start: channelKey(path), end };
 }
 
 function seqKey(path: number, kind: number, seq: number, part?: number): Uint8Array {

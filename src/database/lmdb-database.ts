@@ -1,19 +1,24 @@
 /** The store on disk. Layouts in `keys.ts`, opening and ownership in `lmdb-environment.ts`. */
+import { setImmediate } from 'node:timers/promises';
 import { BflyError } from '../../protocol/errors.ts';
 import type { Logger } from '../utility/log.ts';
-import type { Change, Database, TileKey } from './database.ts';
+import type { Change, Database, EntryRange, EntryStore, TileKey } from './database.ts';
 import {
   channelKey,
   isSameTile,
   type KeyRange,
+  logRange,
+  rowsRange,
   TILE_KEY_BYTES,
   TILE_VERSION_OFFSET,
   tileKey,
   tileRange,
 } from './keys.ts';
+import { copyEnvironment } from './lmdb-backup.ts';
+import { countEntries, type LmdbEntries, readEntries, readEntry } from './lmdb-entries.ts';
 import { type LmdbEnvironment, type LmdbOptions, openEnvironment, ownedBy, prepareFolder } from './lmdb-environment.ts';
 import { reasonOf, writeFailure } from './lmdb-failure.ts';
-import { type PreparedChange, prepareChange, recordKey } from './prepare-change.ts';
+import { checkEntryKey, checkEntryRange, type PreparedChange, prepareChange, recordKey } from './prepare-change.ts';
 
 /** Tiles removed by one transaction: a few milliseconds of the event loop. */
 const DROP_BATCH = 512;
@@ -72,6 +77,8 @@ class LmdbDatabase implements Database {
   /** Channels with a tile of a version above 0, or that may have one: only there is the newest version looked for. */
   readonly #edited = new Set<number>();
   readonly #pending = new Set<Promise<unknown>>();
+  /** Backups under way, which only `close` waits for. */
+  readonly #copies = new Set<Promise<unknown>>();
   /** The bytes last lent: LMDB reads into one place, so that tiles of one size need one view. */
   #lent: Uint8Array = new Uint8Array(0);
   #closing: Promise<void> | undefined;
@@ -125,11 +132,38 @@ class LmdbDatabase implements Database {
     return found;
   }
 
+  entry(store: EntryStore, key: Uint8Array): Uint8Array | undefined {
+    this.#check();
+    checkEntryKey(key);
+    const entries = this.#env.entries(store);
+    return entries && readEntry(entries, key);
+  }
+
+  entries(store: EntryStore, range: EntryRange): (readonly [key: Uint8Array, value: Uint8Array])[] {
+    this.#check();
+    const entries = this.#env.entries(store);
+    return checkEntryRange(range) && entries !== undefined ? readEntries(entries, range) : [];
+  }
+
+  countEntries(store: EntryStore, range: EntryRange): number {
+    this.#check();
+    const entries = this.#env.entries(store);
+    return checkEntryRange(range) && entries !== undefined ? countEntries(entries, range) : 0;
+  }
+
+  async dropEntries(store: EntryStore, range: EntryRange): Promise<void> {
+    this.#check();
+    this.#checkWritable();
+    const entries = this.#env.entries(store);
+    if (checkEntryRange(range) && entries !== undefined) await this.#drop(entries, range);
+  }
+
   async commit(change: Change): Promise<void> {
     this.#check();
     this.#checkWritable();
     const prepared = prepareChange(change);
-    if (prepared.tiles.length + prepared.records.length > 0) await this.#write(() => this.#put(prepared));
+    const { tiles, records, entries } = prepared;
+    if (tiles.length + records.length + entries.length > 0) await this.#write(() => this.#put(prepared));
   }
 
   async flushed(): Promise<void> {
@@ -141,17 +175,26 @@ class LmdbDatabase implements Database {
   async dropChannel(channel: number): Promise<void> {
     this.#check();
     this.#checkWritable();
-    const { tiles } = this.#env;
-    const range: KeyRange = tileRange(channel);
-    for (;;) {
-      this.#check();
-      const keys = [...tiles.getKeys({ ...range, limit: DROP_BATCH })];
-      if (keys.length === 0) return;
-      // Each step waits for its commit, which leaves the event loop to others.
-      await this.#write(() => {
-        for (const key of keys) tiles.remove(key);
-      });
-    }
+    await this.dropTiles(channel);
+    await this.dropEntries('log', logRange(channel));
+    await this.dropEntries('rows', rowsRange(channel));
+  }
+
+  async dropTiles(channel: number): Promise<void> {
+    this.#check();
+    this.#checkWritable();
+    await this.#drop(this.#env.tiles, tileRange(channel));
+  }
+
+  async dropEditedTiles(channel: number): Promise<void> {
+    this.#check();
+    this.#checkWritable();
+    await this.#drop(this.#env.tiles, tileRange(channel), isEditedTile);
+  }
+
+  async backup(dir: string): Promise<void> {
+    this.#check();
+    await track(this.#copies, copyEnvironment(this.#env.root, dir));
   }
 
   close(): Promise<void> {
@@ -160,7 +203,7 @@ class LmdbDatabase implements Database {
   }
 
   async #close(): Promise<void> {
-    await Promise.allSettled(this.#pending);
+    await Promise.allSettled([...this.#pending, ...this.#copies]);
     try {
       if (!this.#readOnly) this.#env.release();
     } catch (error) {
@@ -168,6 +211,29 @@ class LmdbDatabase implements Database {
       this.#log?.warn({ reason: reasonOf(error) }, 'the database closed without giving up ownership');
     }
     await this.#leave();
+  }
+
+  /** Removes the keys of a range, or those of them that are `doomed`, after all that was asked for before. */
+  async #drop(
+    store: LmdbEntries,
+    { start, end }: KeyRange,
+    doomed: (key: Uint8Array) => boolean = () => true,
+  ): Promise<void> {
+    await Promise.allSettled(this.#pending);
+    for (let next = start, isFirst = true; ; isFirst = false) {
+      this.#check();
+      const keys = [...store.getKeys({ start: next, end, exclusiveStart: !isFirst, limit: DROP_BATCH })];
+      const last = keys.at(-1);
+      if (last === undefined) return;
+      const gone = keys.filter(doomed);
+      // Each step waits for its commit, or a turn of the event loop, which leaves that to others.
+      if (gone.length === 0) await setImmediate();
+      else
+        await this.#write(() => {
+          for (const key of gone) store.remove(key);
+        });
+      next = last;
+    }
   }
 
   /** Key of the newest version not above `key.version`; in channels never edited only version 0 can be there. */
@@ -199,7 +265,7 @@ class LmdbDatabase implements Database {
   }
 
   /** Queues a change; called inside a batch, so that its parts share a transaction. */
-  #put({ tiles, records }: PreparedChange): void {
+  #put({ tiles, records, entries }: PreparedChange): void {
     const env = this.#env;
     for (const { key, frame, channel, version } of tiles) {
       if (version > 0) {
@@ -214,18 +280,18 @@ class LmdbDatabase implements Database {
       if (text === undefined) env.records.remove(name);
       else env.records.put(name, text);
     }
+    for (const { store, key, value } of entries) {
+      if (value === null) env.entries(store)?.remove(key);
+      else env.entries(store)?.put(key, value);
+    }
   }
 
   async #write(queue: () => void): Promise<void> {
-    // One block of lmdb's: never parted between two transactions.
-    const committed = this.#env.root.batch(queue);
-    this.#pending.add(committed);
     try {
-      await committed;
+      // One block of lmdb's: never parted between two transactions.
+      await track(this.#pending, this.#env.root.batch(queue));
     } catch (error) {
       throw await writeFailure(error, this.#log);
-    } finally {
-      this.#pending.delete(committed);
     }
   }
 
@@ -236,4 +302,19 @@ class LmdbDatabase implements Database {
   #check(): void {
     if (this.#closing !== undefined) throw new BflyError('UNAVAILABLE', 'the database is closed: open it again');
   }
+}
+
+/** Keeps a promise in a set while it is open. */
+async function track(open: Set<Promise<unknown>>, promise: Promise<unknown>): Promise<void> {
+  open.add(promise);
+  try {
+    await promise;
+  } finally {
+    open.delete(promise);
+  }
+}
+
+function isEditedTile(key: Uint8Array): boolean {
+  for (let i = TILE_VERSION_OFFSET; i < TILE_KEY_BYTES; i++) if (key[i] !== 0) return true;
+  return false;
 }

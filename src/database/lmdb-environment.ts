@@ -12,6 +12,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Database as LmdbStore, open, type RootDatabase } from 'lmdb';
 import { BflyError } from '../../protocol/errors.ts';
 import type { Logger } from '../utility/log.ts';
+import type { EntryStore } from './database.ts';
+import type { LmdbEntries } from './lmdb-entries.ts';
 import { reasonOf } from './lmdb-failure.ts';
 import { type FileState, inspectFile, padFile } from './lmdb-file.ts';
 import { isOwning, isRunning, type Owner, ownerNow, parseJson, parseOwner } from './lmdb-owner.ts';
@@ -42,11 +44,11 @@ export interface LmdbOptions {
 /** An open environment and its sub-databases; keys are bytes, see `keys.ts`. */
 export interface LmdbEnvironment {
   readonly root: RootDatabase<string, Uint8Array>;
-  readonly tiles: LmdbStore<Uint8Array, Uint8Array>;
-  readonly edited: LmdbStore<Uint8Array, Uint8Array>;
+  readonly tiles: LmdbEntries;
+  readonly edited: LmdbEntries;
   readonly records: LmdbStore<string, Uint8Array>;
-  /** The edit log; empty until edits are kept. */
-  readonly log: LmdbStore<Uint8Array, Uint8Array>;
+  /** Stores of entries by name; undefined where a reader finds a database that has not got this one yet. */
+  entries(store: EntryStore): LmdbEntries | undefined;
   /** Gives up ownership; the environment can still be read. */
   release(): void;
   /** Closes the files. */
@@ -214,6 +216,17 @@ function release(root: RootDatabase<string, Uint8Array>, file: string, owner: Ow
   });
 }
 
+/** Makes a copy of a database, which nobody has open, one that its owner closed: what it says of an owner holds for the original. */
+export async function markClosed(file: string): Promise<void> {
+  const root = openRoot(file, {});
+  try {
+    const owner = parseOwner(root.get(OWNER_KEY));
+    if (owner !== undefined) release(root, file, owner);
+  } finally {
+    await root.close();
+  }
+}
+
 function openRoot(file: string, options: LmdbOptions): RootDatabase<string, Uint8Array> {
   return open<string, Uint8Array>({
     path: file,
@@ -239,9 +252,17 @@ function openStores(root: RootDatabase<string, Uint8Array>, release: () => void)
   const log = root.openDB<Uint8Array, Uint8Array>('log', bytes);
   // lmdb returns undefined, against its types, for what a reader does not find.
   if ([tiles, edited, records, log].includes(undefined as never)) throw nothingToRead();
+  // Databases of before there were tables have no `rows` until they are opened for writing.
+  const openRows = (): LmdbEntries | undefined => root.openDB('rows', bytes);
+  let rows = openRows();
+  const entries = (store: EntryStore): LmdbEntries | undefined => {
+    if (store === 'log') return log;
+    rows ??= openRows();
+    return rows;
+  };
   // Any read takes a place in LMDB's table of readers, by which other processes see that this one lives.
   root.get(HEADER_KEY);
-  return { root, tiles, edited, records, log, release, close: async () => await root.close() };
+  return { root, tiles, edited, records, entries, release, close: async () => await root.close() };
 }
 
 /** Pids in LMDB's table of readers, without those whose lock the kernel has freed. */

@@ -8,6 +8,15 @@ import type { Logger } from '../utility/log.ts';
  */
 const FULL_CODES: ReadonlySet<unknown> = new Set([5, 27, 28, 122, 69, -30792]);
 
+/** What the system says of the same; a copy of LMDB's fails without a code. */
+const FULL_TEXTS = /No space left|File too large|quota exceeded/i;
+
+/** Whether a write failed for want of room. */
+export function isFull(error: unknown): boolean {
+  const { code, message } = error as { code?: unknown; message?: unknown };
+  return FULL_CODES.has(code) || code === 'ENOSPC' || code === 'EDQUOT' || FULL_TEXTS.test(String(message));
+}
+
 /** The error of a commit that lmdb rejected. Nothing of the transaction was written; the database stays usable. */
 export async function writeFailure(error: unknown, log: Logger | undefined): Promise<BflyError> {
   // lmdb rejects at once and tells the reason by a second promise.
@@ -17,7 +26,7 @@ export async function writeFailure(error: unknown, log: Logger | undefined): Pro
     (reason: unknown) => reason,
   );
   log?.error({ reason: reasonOf(cause) }, 'a commit failed');
-  if (FULL_CODES.has((cause as { code?: unknown }).code)) {
+  if (isFull(cause)) {
     const message = 'disk full or failing: nothing of the change was written, free space for --data and try again';
     return new BflyError('UNAVAILABLE', message, { retryMs: 5000, cause });
   }

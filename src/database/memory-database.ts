@@ -1,8 +1,9 @@
 /** The store in memory, for tests: the same contract, nothing kept. */
 import { BflyError } from '../../protocol/errors.ts';
-import type { Change, Database, TileKey } from './database.ts';
-import { TILE_VERSION_OFFSET, tileKey, tileRange } from './keys.ts';
-import { type PreparedChange, prepareChange, recordKey } from './prepare-change.ts';
+import type { Change, Database, EntryRange, EntryStore, TileKey } from './database.ts';
+import { EntryMap } from './entry-map.ts';
+import { logRange, rowsRange, TILE_VERSION_OFFSET, tileKey, tileRange } from './keys.ts';
+import { checkEntryKey, checkEntryRange, type PreparedChange, prepareChange, recordKey } from './prepare-change.ts';
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
@@ -12,6 +13,7 @@ export class MemoryDatabase implements Database {
   readonly #tiles = new Map<string, Map<number, Uint8Array>>();
   /** JSON text by name. */
   readonly #records = new Map<string, string>();
+  readonly #stores: Readonly<Record<EntryStore, EntryMap>> = { log: new EntryMap(), rows: new EntryMap() };
   #borrowed = new Uint8Array(0);
   #pending: Promise<void> = Promise.resolve();
   #closed = false;
@@ -56,12 +58,35 @@ export class MemoryDatabase implements Database {
       .map(([name, text]) => [name, JSON.parse(text)]);
   }
 
+  entry(store: EntryStore, key: Uint8Array): Uint8Array | undefined {
+    this.#check();
+    checkEntryKey(key);
+    return this.#stores[store].get(key)?.slice();
+  }
+
+  entries(store: EntryStore, range: EntryRange): (readonly [key: Uint8Array, value: Uint8Array])[] {
+    this.#check();
+    if (!checkEntryRange(range)) return [];
+    return this.#stores[store].range(range).map(([key, value]) => [key, value.slice()]);
+  }
+
+  countEntries(store: EntryStore, range: EntryRange): number {
+    this.#check();
+    return checkEntryRange(range) ? this.#stores[store].count(range) : 0;
+  }
+
+  async dropEntries(store: EntryStore, range: EntryRange): Promise<void> {
+    this.#check();
+    if (!checkEntryRange(range)) return;
+    await this.#queue(() => {
+      for (const [key] of this.#stores[store].range(range)) this.#stores[store].set(key, null);
+    });
+  }
+
   async commit(change: Change): Promise<void> {
     this.#check();
     const prepared = prepareChange(change);
-    // Later, as on disk: nobody may count on seeing a change before its promise resolves.
-    this.#pending = this.#pending.then(() => this.#apply(prepared));
-    await this.#pending;
+    await this.#queue(() => this.#apply(prepared));
   }
 
   async flushed(): Promise<void> {
@@ -71,11 +96,32 @@ export class MemoryDatabase implements Database {
 
   async dropChannel(channel: number): Promise<void> {
     this.#check();
-    const prefix = hex(tileRange(channel).start);
-    this.#pending = this.#pending.then(() => {
-      for (const place of [...this.#tiles.keys()]) if (place.startsWith(prefix)) this.#tiles.delete(place);
+    await this.#queue(() => {
+      this.#dropTiles(channel);
+      for (const [key] of this.#stores.log.range(logRange(channel))) this.#stores.log.set(key, null);
+      for (const [key] of this.#stores.rows.range(rowsRange(channel))) this.#stores.rows.set(key, null);
     });
-    await this.#pending;
+  }
+
+  async dropTiles(channel: number): Promise<void> {
+    this.#check();
+    await this.#queue(() => this.#dropTiles(channel));
+  }
+
+  async dropEditedTiles(channel: number): Promise<void> {
+    this.#check();
+    const prefix = hex(tileRange(channel).start);
+    await this.#queue(() => {
+      for (const [place, versions] of this.#tiles) {
+        if (!place.startsWith(prefix)) continue;
+        for (const version of [...versions.keys()]) if (version > 0) versions.delete(version);
+      }
+    });
+  }
+
+  async backup(_dir: string): Promise<void> {
+    this.#check();
+    throw new BflyError('UNSUPPORTED', 'a database in memory has no copy: only one in a folder can be backed up');
   }
 
   async close(): Promise<void> {
@@ -83,7 +129,18 @@ export class MemoryDatabase implements Database {
     await this.#pending;
   }
 
-  #apply({ tiles, records }: PreparedChange): void {
+  /** Does something after all that was asked for before: nobody may count on seeing a change before its promise resolves. */
+  async #queue(change: () => void): Promise<void> {
+    this.#pending = this.#pending.then(change);
+    await this.#pending;
+  }
+
+  #dropTiles(channel: number): void {
+    const prefix = hex(tileRange(channel).start);
+    for (const place of [...this.#tiles.keys()]) if (place.startsWith(prefix)) this.#tiles.delete(place);
+  }
+
+  #apply({ tiles, records, entries }: PreparedChange): void {
     for (const { key, frame, version } of tiles) {
       const place = hex(key.subarray(0, TILE_VERSION_OFFSET));
       let versions = this.#tiles.get(place);
@@ -98,6 +155,7 @@ export class MemoryDatabase implements Database {
       if (text === undefined) this.#records.delete(key);
       else this.#records.set(key, text);
     }
+    for (const { store, key, value } of entries) this.#stores[store].set(key, value);
   }
 
   #versions(key: TileKey): Map<number, Uint8Array> | undefined {

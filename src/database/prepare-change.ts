@@ -1,8 +1,8 @@
 /** Checks a change before anything of it is written, and takes the copies that outlive the call. */
 import { BflyError } from '../../protocol/errors.ts';
 import { TILE_HEADER_BYTES } from '../../protocol/tile-frame.ts';
-import type { Change } from './database.ts';
-import { tileKey } from './keys.ts';
+import type { Change, EntryRange, EntryStore, EntryWrite } from './database.ts';
+import { MAX_KEY_BYTES, tileKey } from './keys.ts';
 
 /** Bytes of a record's name in UTF-8. */
 export const MAX_RECORD_NAME_BYTES = 512;
@@ -23,17 +23,25 @@ export interface PreparedRecord {
   readonly text: string | undefined;
 }
 
+/** An entry to write or remove (null); both arrays are owned. */
+export interface PreparedEntry {
+  readonly store: EntryStore;
+  readonly key: Uint8Array;
+  readonly value: Uint8Array | null;
+}
+
 /** A change that cannot fail for what is in it. */
 export interface PreparedChange {
   readonly tiles: readonly PreparedTile[];
   readonly records: readonly PreparedRecord[];
+  readonly entries: readonly PreparedEntry[];
 }
 
 /**
  * Checks and copies a change.
  *
- * @throws INTERNAL for a tile's key out of range or a frame without a header, BAD_REQUEST for a record's name or value that
- *   cannot be kept, TOO_LARGE for one beyond its limit
+ * @throws INTERNAL for a tile's key out of range, a frame without a header or an entry's key of no length that can be kept,
+ *   BAD_REQUEST for a record's name or value that cannot be kept, TOO_LARGE for one beyond its limit
  */
 export function prepareChange(change: Change): PreparedChange {
   const records = (change.records ?? []).map(([name, value]) => prepareRecord(name, value));
@@ -45,7 +53,46 @@ export function prepareChange(change: Change): PreparedChange {
       );
     return { key: tileKey(key), frame: new Uint8Array(frame), channel: key.channel, version: key.version };
   });
-  return { tiles, records };
+  return { tiles, records, entries: prepareEntries(change.entries ?? []) };
+}
+
+/** Copies entries into one piece of memory: an allocation for each would cost more than the copy. */
+function prepareEntries(entries: readonly EntryWrite[]): PreparedEntry[] {
+  let size = 0;
+  for (const { key, value } of entries) {
+    checkEntryKey(key);
+    size += key.length + (value?.length ?? 0);
+  }
+  const memory = new Uint8Array(size);
+  let end = 0;
+  const take = (bytes: Uint8Array): Uint8Array => {
+    const start = end;
+    end += bytes.length;
+    memory.set(bytes, start);
+    return memory.subarray(start, end);
+  };
+  return entries.map(({ store, key, value }) => ({ store, key: take(key), value: value && take(value) }));
+}
+
+/** @throws INTERNAL where LMDB could not keep an entry under a key. */
+export function checkEntryKey({ length }: Uint8Array): void {
+  if (length < 1 || length > MAX_KEY_BYTES)
+    throw new BflyError('INTERNAL', `the key of an entry must have 1..${MAX_KEY_BYTES} bytes, not ${length}`);
+}
+
+/**
+ * Checks a range of entries.
+ *
+ * @returns whether anything can be in it
+ * @throws INTERNAL where an end is longer than any key, or the limit is no count
+ */
+export function checkEntryRange({ start, end, limit }: EntryRange): boolean {
+  for (const { length } of [start, end])
+    if (length > MAX_KEY_BYTES)
+      throw new BflyError('INTERNAL', `the ends of a range may have ${MAX_KEY_BYTES} bytes, not ${length}`);
+  if (limit !== undefined && !(Number.isInteger(limit) && limit >= 0))
+    throw new BflyError('INTERNAL', `the limit of a range must be an integer from 0, not ${limit}`);
+  return limit !== 0 && Buffer.compare(start, end) < 0;
 }
 
 /**

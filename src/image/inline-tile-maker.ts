@@ -12,12 +12,16 @@ import {
 import { boxVolume, intersect } from '../query/box.ts';
 import { copyBox } from '../query/copy-box.ts';
 import { openDemoSource } from './demo-source.ts';
+import { type DivideRequest, divideBySeeds } from './divide.ts';
 import { downsampleBlock, footprintOf } from './downsample.ts';
+import { maxIdOf } from './max-id.ts';
 import { openSource } from './open-source.ts';
 import { renderVoxels } from './render.ts';
 import type { Source, SourceInfo } from './source.ts';
 import {
+  boxOfFrame,
   decodeTileFrame,
+  decodeVoxelsOnce,
   fillTileFrame,
   frameFromEncoded,
   makeTileFrame,
@@ -34,6 +38,7 @@ import type {
   VolumeSpec,
 } from './tile-maker.ts';
 import { uniqueIds } from './unique.ts';
+import { doVoxelWork, type VoxelWork } from './voxel-work.ts';
 
 /** Sources of one thread that are kept open; the one that was not used for longest is closed for a new one. */
 const OPEN_SOURCES = 64;
@@ -102,6 +107,23 @@ export class InlineTileMaker implements TileMaker {
       uniqueIds(sameBox(wanted, frameBox) ? raw : cut(raw, frameBox, wanted, dtype), dtype, ids);
     }
     return BigUint64Array.from(ids).sort();
+  }
+
+  async maxId(frames: readonly Uint8Array[], dtype: DType): Promise<bigint> {
+    let largest = 0n;
+    for (const frame of frames) {
+      const id = maxIdOf(await decodeVoxelsOnce(frame, dtype), dtype);
+      if (id > largest) largest = id;
+    }
+    return largest;
+  }
+
+  async divide(request: DivideRequest): Promise<Uint8Array> {
+    return divideBySeeds(request);
+  }
+
+  work<K extends keyof VoxelWork>(name: K, request: VoxelWork[K]['request']): Promise<VoxelWork[K]['result']> {
+    return doVoxelWork(name, request);
   }
 
   render(request: RenderRequest): Promise<{ readonly bytes: Uint8Array; readonly mime: string }> {
@@ -183,14 +205,6 @@ async function readTile(source: Source, tile: SourceTile): Promise<MadeTile> {
   const inSource: Box = [box[0] + sx, box[1] + sy, box[2] + sz, box[3] + sx, box[4] + sy, box[5] + sz];
   const raw = await source.read(mip, inSource);
   return { frame: await makeTileFrame({ raw, dtype, mip, box, seq: 0, encoding }), absent: false };
-}
-
-function boxOfFrame(frame: Uint8Array, dtype: DType): Box {
-  const header = readTileHeader(frame);
-  if (header === undefined) throw new BflyError('INTERNAL', 'a stored tile has a broken header');
-  const { x, y, z } = header;
-  const size: Vec3 = tileSize(header, dtype);
-  return [x, y, z, x + size[0], y + size[1], z + size[2]];
 }
 
 function sameBox(a: Box, b: Box): boolean {

@@ -1,6 +1,8 @@
 /** The contract between the Core and the workers that read sources and code tiles, off the event loop. */
 import type { Box, DType, EncodingName, Vec3, VolumeType } from '../../protocol/volume.ts';
+import type { DivideRequest } from './divide.ts';
 import type { SourceInfo, SourceSpec } from './source.ts';
+import type { VoxelWork } from './voxel-work.ts';
 
 /** A volume that a maker has opened: a file or folder, or the demonstration volume. */
 export type VolumeSpec = SourceSpec | { readonly demo: 'em' | 'segmentation' };
@@ -74,6 +76,17 @@ export interface TileMaker {
   transcode(frame: Uint8Array, dtype: DType, to: EncodingName): Promise<Uint8Array>;
   /** Distinct ids of some boxes, ascending. */
   unique(parts: readonly UniquePart[], dtype: DType): Promise<BigUint64Array>;
+  /**
+   * Largest id of some stored frames; 0 where all ids are negative or there are no frames.
+   *
+   * @param frames shared.
+   * @throws BflyError UNSUPPORTED for float32.
+   */
+  maxId(frames: readonly Uint8Array[], dtype: DType): Promise<bigint>;
+  /** Which voxels of an object are nearer to group 2's seeds, see `divideBySeeds`. @throws BflyError BAD_REQUEST. */
+  divide(request: DivideRequest): Promise<Uint8Array>;
+  /** Work on edited voxels: see the functions that `voxel-work.ts` names. Bytes of requests are shared. */
+  work<K extends keyof VoxelWork>(name: K, request: VoxelWork[K]['request']): Promise<VoxelWork[K]['result']>;
   /** Turns an assembled box into an image or another file format. */
   render(request: RenderRequest): Promise<{ readonly bytes: Uint8Array; readonly mime: string }>;
   /** Ends workers and closes sources. */

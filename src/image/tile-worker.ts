@@ -2,12 +2,20 @@
 import { move, Piscina } from 'piscina';
 import { BflyError } from '../../protocol/errors.ts';
 import type { DType, EncodingName } from '../../protocol/volume.ts';
+import type { DivideRequest } from './divide.ts';
 import { InlineTileMaker } from './inline-tile-maker.ts';
 import type { SourceInfo } from './source.ts';
 import type { CoarserTile, MadeTile, RenderRequest, SourceTile, UniquePart, VolumeSpec } from './tile-maker.ts';
+import type { VoxelWork } from './voxel-work.ts';
 
 /** What a worker gives back: errors lose their class between threads, so they travel as values. */
-export type Outcome<T> = { readonly value: T } | { readonly code: BflyError['code']; readonly message: string };
+export type Outcome<T> =
+  | { readonly value: T }
+  | {
+      readonly code: BflyError['code'];
+      readonly message: string;
+      readonly details?: BflyError['details'];
+    };
 
 const maker = new InlineTileMaker();
 
@@ -15,7 +23,7 @@ async function outcome<T>(work: Promise<T>): Promise<Outcome<T>> {
   try {
     return { value: await work };
   } catch (error) {
-    if (error instanceof BflyError) return { code: error.code, message: error.message };
+    if (error instanceof BflyError) return { code: error.code, message: error.message, details: error.details };
     throw error;
   }
 }
@@ -38,5 +46,10 @@ export const transcode = (request: { frame: Uint8Array; dtype: DType; to: Encodi
   moved(maker.transcode(request.frame, request.dtype, request.to), (frame) => frame);
 export const unique = (request: { parts: readonly UniquePart[]; dtype: DType }): Promise<Outcome<BigUint64Array>> =>
   outcome(maker.unique(request.parts, request.dtype));
+export const maxId = (request: { frames: readonly Uint8Array[]; dtype: DType }): Promise<Outcome<bigint>> =>
+  outcome(maker.maxId(request.frames, request.dtype));
+export const divide = (request: DivideRequest): Promise<unknown> => moved(maker.divide(request), (mask) => mask);
+export const work = <K extends keyof VoxelWork>(job: { name: K; request: VoxelWork[K]['request'] }): Promise<unknown> =>
+  outcome(maker.work(job.name, job.request));
 export const render = (request: RenderRequest): Promise<unknown> =>
   moved(maker.render(request), (rendered) => rendered.bytes);

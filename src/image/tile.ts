@@ -108,6 +108,19 @@ export async function decodeTileFrame(frame: Uint8Array, dtype: DType): Promise<
 }
 
 /**
+ * Decodes a tile for those who want to know which values it has, not where: a FILL gives its one voxel.
+ *
+ * @throws BflyError as `decodeTileFrame`.
+ */
+export async function decodeVoxelsOnce(frame: Uint8Array, dtype: DType): Promise<Uint8Array> {
+  const header = headerOf(frame);
+  if ((header.flags & TileFlag.FILL) === 0) return decodeTileFrame(frame, dtype);
+  // A FILL of one voxel: what is wrong with it is found in the same way.
+  soundHeader(frame);
+  return filled(frame.subarray(TILE_HEADER_BYTES), [1, 1, 1], dtype);
+}
+
+/**
  * Decodes a tile at once where its encoding allows that: raw, FILL and cseg.
  *
  * @returns as `decodeTileFrame`; undefined where only that can decode it.
@@ -163,6 +176,28 @@ export function tileSize(header: TileHeader, dtype: DType): Vec3 {
       `the stored tile is corrupt: ${header.rawLength} bytes are no box ${header.sizeX}×${header.sizeY} of ${dtype}`,
     );
   return [header.sizeX, header.sizeY, depth];
+}
+
+/** The box of a tile, in voxels of its level. @throws BflyError INTERNAL as `tileSize`. */
+export function boxOfFrame(frame: Uint8Array, dtype: DType): Box {
+  const header = headerOf(frame);
+  const { x, y, z } = header;
+  const size = tileSize(header, dtype);
+  return [x, y, z, x + size[0], y + size[1], z + size[2]];
+}
+
+/** Seq at which a stored frame is true. `frame` is a whole TILE frame. */
+export function seqOfFrame(frame: Uint8Array): number {
+  const view = new DataView(frame.buffer, frame.byteOffset, TILE_HEADER_BYTES);
+  return view.getUint32(15) * 0x1_0000_0000 + view.getUint32(19);
+}
+
+/** The same tile as true at another seq. @returns an owned frame, id 0 and item 0. */
+export function frameAtSeq(frame: Uint8Array, seq: number): Uint8Array {
+  const copy = new Uint8Array(Buffer.allocUnsafeSlow(frame.length).buffer);
+  copy.set(frame);
+  writeTileHeader(copy, { ...headerOf(frame), id: 0, item: 0, seq });
+  return copy;
 }
 
 /** Whether a frame is a whole TILE whose payload has its checksum; without one (0) the payload is taken as it is. */

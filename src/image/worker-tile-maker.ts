@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { Piscina } from 'piscina';
 import { BflyError } from '../../protocol/errors.ts';
 import type { DType, EncodingName } from '../../protocol/volume.ts';
+import type { DivideRequest } from './divide.ts';
 import type { SourceInfo } from './source.ts';
 import type {
   CoarserTile,
@@ -14,6 +15,7 @@ import type {
   VolumeSpec,
 } from './tile-maker.ts';
 import type { Outcome } from './tile-worker.ts';
+import type { VoxelWork } from './voxel-work.ts';
 
 /** The worker is compiled code whether this file runs compiled or as TypeScript (as in tests, after a build). */
 const WORKER = new URL(
@@ -68,6 +70,18 @@ export class WorkerTileMaker implements TileMaker {
     return this.#run('unique', { parts, dtype });
   }
 
+  maxId(frames: readonly Uint8Array[], dtype: DType): Promise<bigint> {
+    return this.#run('maxId', { frames, dtype });
+  }
+
+  divide(request: DivideRequest): Promise<Uint8Array> {
+    return this.#run('divide', request);
+  }
+
+  work<K extends keyof VoxelWork>(name: K, request: VoxelWork[K]['request']): Promise<VoxelWork[K]['result']> {
+    return this.#run('work', { name, request });
+  }
+
   render(request: RenderRequest): Promise<{ readonly bytes: Uint8Array; readonly mime: string }> {
     return this.#run('render', request);
   }
@@ -83,6 +97,6 @@ export class WorkerTileMaker implements TileMaker {
       throw this.#closing ? new BflyError('UNAVAILABLE', 'the server is shutting down', { retryMs: 1_000 }) : error;
     });
     if ('value' in outcome) return outcome.value;
-    throw new BflyError(outcome.code, outcome.message);
+    throw new BflyError(outcome.code, outcome.message, outcome.details && { details: outcome.details });
   }
 }

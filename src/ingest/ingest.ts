@@ -3,6 +3,7 @@ import { BflyError } from '../../protocol/errors.ts';
 import { BYTES_PER_VOXEL, type MipInfo, pathFault, type Vec3, volumeOf } from '../../protocol/volume.ts';
 import { Cache } from '../core/cache.ts';
 import { type Channel, type ChannelEntry, channelRecord, openChannel, saveChannelRecord } from '../core/channel.ts';
+import { lacksMaxId } from '../core/max-id.ts';
 import { TileReader } from '../core/tile-reader.ts';
 import type { Database } from '../database/database.ts';
 import type { TileMaker } from '../image/tile-maker.ts';
@@ -52,25 +53,37 @@ export async function ingestChannel(work: IngestWork): Promise<Channel> {
       `"${entry.path}" is no path for a channel: give experiment/sample/dataset/channel${fault === undefined ? '' : `; it has ${fault}`}`,
     );
   const channel = await openChannel(entry, database, maker, 'all');
-  if (channel.ingested) return channel;
+  if (channel.ingested && !lacksMaxId(channel)) return channel;
   const reader = new TileReader(database, new Cache(CACHE_BYTES), maker, log);
-  await readLevels(channel, reader, work);
+  const maxId = await readLevels(channel, reader, work);
   const record = channelRecord(database, entry.path);
   if (record === undefined) throw new BflyError('INTERNAL', `the record of ${entry.path} is gone`);
-  await saveChannelRecord(database, entry.path, { ...record, mips: channel.mips, ingested: true });
+  await saveChannelRecord(database, entry.path, {
+    ...record,
+    mips: channel.mips,
+    ingested: true,
+    ...(maxId === undefined ? {} : { maxId: String(maxId) }),
+  });
   await database.flushed();
-  return { ...channel, ingested: true };
+  return { ...channel, ingested: true, maxId };
 }
 
-async function readLevels(channel: Channel, reader: TileReader, work: IngestWork): Promise<void> {
+/** @returns the largest id of the finest level; undefined where the volume has no ids. */
+async function readLevels(channel: Channel, reader: TileReader, work: IngestWork): Promise<bigint | undefined> {
   const started = performance.now();
   const levels = channel.mips.length;
   const voxelsTotal = channel.mips.reduce((sum, mip) => sum + volumeOf(mip.shape), 0);
   let voxelsDone = 0;
+  const findsMaxId = lacksMaxId(channel);
+  let maxId = findsMaxId ? 0n : channel.maxId;
   for (const [mip, level] of channel.mips.entries()) {
     await forEachTile(level, work.signal, async (tile) => {
       const key = { channel: channel.number, mip, x: tile[0], y: tile[1], z: tile[2], version: 0 };
-      if (!work.database.hasTile(key)) await reader.loadStored(channel, mip, tile);
+      if (findsMaxId && mip === 0) {
+        const frame = await reader.loadStored(channel, mip, tile);
+        const id = await work.maker.maxId([frame], channel.dtype);
+        if (maxId === undefined || id > maxId) maxId = id;
+      } else if (!work.database.hasTile(key)) await reader.loadStored(channel, mip, tile);
       voxelsDone += boxVolume(tileBox(level, tile[0], tile[1], tile[2]));
       const bytesDone = voxelsDone * BYTES_PER_VOXEL[channel.dtype];
       work.onProgress({
@@ -83,6 +96,7 @@ async function readLevels(channel: Channel, reader: TileReader, work: IngestWork
       });
     });
   }
+  return maxId;
 }
 
 /** Runs `visit` for every tile of a level, z slowest, a few at a time. Stops at the first error. */

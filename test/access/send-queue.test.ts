@@ -7,6 +7,8 @@ const connection: Connection = {
   copiesOnSend: true,
   bufferedBytes: () => 0,
   send: () => {},
+  sendText: () => {},
+  ping: () => {},
   sendTile: () => {},
   cork: (work) => work(),
   close: () => {},

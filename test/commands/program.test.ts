@@ -16,7 +16,7 @@ describe('bfly', () => {
     for (const args of [
       ['--help'],
       ['help'],
-      ...['serve', 'discover', 'ingest', 'ls', 'info', 'pull', 'unique'].map((name) => [name, '--help']),
+      ...['serve', 'discover', 'ingest', 'ls', 'info', 'pull', 'unique', 'token'].map((name) => [name, '--help']),
     ]) {
       const { code, out, err } = await run(args);
       expect([code, err]).toEqual([0, '']);

@@ -30,6 +30,7 @@ export async function run(args: readonly string[], options: RunOptions = {}): Pr
     findVolumes: missing,
     ingestVolume: missing,
     connect: missing,
+    signToken: missing,
     openLog: async () => SILENT_LOG,
     ...options.parts,
   };

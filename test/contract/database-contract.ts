@@ -4,37 +4,15 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BflyError } from '../../protocol/errors.ts';
 import { TILE_HEADER_BYTES } from '../../protocol/tile-frame.ts';
 import type { Change, Database, TileKey } from '../../src/database/database.ts';
+import { logRange, logRecordKey, MAX_KEY_BYTES, rowsRange } from '../../src/database/keys.ts';
+import { clear, DatabaseModel, stepArbitrary, takeStep } from '../support/database-model.ts';
+import { ALL_ENTRIES, bytes, frameOf, keyOf, noiseOf } from '../support/stored-things.ts';
+import { entriesContract } from './entries-contract.ts';
 
 /** A store under test; `reopen` closes it and opens what it has kept. */
 export interface OpenedDatabase {
   readonly database: Database;
   readonly reopen?: () => Promise<Database>;
-}
-
-/** Key of channel 1, mip 0, tile 0 0 0, version 0, but for `parts`. */
-export function keyOf(parts: Partial<TileKey> = {}): TileKey {
-  return { channel: 1, mip: 0, x: 0, y: 0, z: 0, version: 0, ...parts };
-}
-
-/** A frame whose bytes follow from `seed`. */
-export function frameOf(seed: number, size = TILE_HEADER_BYTES + 100): Uint8Array {
-  return Uint8Array.from({ length: size }, (_, i) => (i === 0 ? 0x9e : (seed * 31 + i * 7) & 255));
-}
-
-/** Bytes that LZ4 cannot shrink. */
-export function noiseOf(seed: number, size: number): Uint8Array {
-  const bytes = new Uint8Array(size);
-  let state = seed;
-  for (let i = 0; i < size; i++) {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    bytes[i] = state >>> 24;
-  }
-  return bytes;
-}
-
-/** Whether a frame has exactly these bytes; faster than `toEqual` on large ones by thousands. */
-export function sameBytes(frame: Uint8Array | undefined, expected: Uint8Array): boolean {
-  return frame !== undefined && Buffer.compare(frame, expected) === 0;
 }
 
 const SEED = Number(process.env['BFLY_SEED'] ?? 20_261_123);
@@ -245,6 +223,31 @@ export function databaseContract(name: string, open: () => Promise<OpenedDatabas
       });
     });
 
+    describe('dropTiles and dropEditedTiles', () => {
+      it('remove all tiles of a channel, or those of a version above 0, and nothing else', async () => {
+        const tiles = [1, 2].flatMap((channel) =>
+          [0, 1, 2 ** 32, 2 ** 53 - 1].flatMap((version) =>
+            Array.from({ length: 400 }, (_, x) => ({
+              key: keyOf({ channel, x, version, mip: x % 2 }),
+              frame: frameOf(x),
+            })),
+          ),
+        );
+        await database.commit({ tiles, entries: [{ store: 'log', key: logRecordKey(2, 1), value: bytes(1) }] });
+        const counts = (): number[] =>
+          [1, 2].flatMap((channel) => [0, 1].map((mip) => database.countTiles(channel, mip)));
+        expect(counts()).toEqual([800, 800, 800, 800]);
+        await database.dropEditedTiles(2);
+        expect(counts()).toEqual([800, 800, 200, 200]);
+        expect(bytesOf(database.tile(keyOf({ channel: 2, x: 4, version: 7 })))).toEqual([...frameOf(4)]);
+        await database.dropTiles(2);
+        expect(counts()).toEqual([800, 800, 0, 0]);
+        expect(database.countEntries('log', logRange(2))).toBe(1);
+        await put(keyOf({ channel: 2, version: 5 }), 9);
+        expect(bytesOf(database.tile(keyOf({ channel: 2, version: 7 })))).toEqual([...frameOf(9)]);
+      });
+    });
+
     describe('commit', () => {
       const good: Change = { tiles: [{ key: keyOf({ x: 1 }), frame: frameOf(1) }], records: [['good', 1]] };
       const bad: readonly (readonly [what: string, code: string, change: Change])[] = [
@@ -290,6 +293,32 @@ export function databaseContract(name: string, open: () => Promise<OpenedDatabas
     });
 
     describe('dropChannel', () => {
+      it('removes the log and the rows of that number too, and of no other', async () => {
+        const last = 2 ** 32 - 1;
+        const numbers = [1, 2, 255, 256, last];
+        const entries = numbers.flatMap((number) =>
+          (['log', 'rows'] as const).flatMap((store) =>
+            [1, 2 ** 53 - 1].map((seq) => ({ store, key: logRecordKey(number, seq), value: bytes(1) })),
+          ),
+        );
+        // As long as a key of a table may be.
+        const long = new Uint8Array(MAX_KEY_BYTES).fill(255);
+        long.set([0, 0, 0, 2]);
+        await database.commit({ entries: [...entries, { store: 'rows', key: long, value: bytes(1) }] });
+        const counts = (): number[] =>
+          numbers.map(
+            (number) =>
+              database.countEntries('log', logRange(number)) + database.countEntries('rows', rowsRange(number)),
+          );
+        expect(counts()).toEqual([4, 5, 4, 4, 4]);
+        await database.dropChannel(2);
+        expect(counts()).toEqual([4, 0, 4, 4, 4]);
+        await database.dropChannel(last);
+        expect(counts()).toEqual([4, 0, 4, 4, 0]);
+        await database.dropChannel(255);
+        expect(counts()).toEqual([4, 0, 0, 4, 0]);
+      });
+
       it('removes all tiles of the channel, all levels and versions, and nothing else', async () => {
         const mine = [{}, { mip: 3, x: 9 }, { version: 4 }, { x: 2 ** 21 - 1, version: 2 ** 40 }];
         const others = [{ channel: 1 }, { channel: 3, version: 1 }];
@@ -337,129 +366,41 @@ export function databaseContract(name: string, open: () => Promise<OpenedDatabas
         () => database.countTiles(1, 0),
         () => database.record('a'),
         () => database.records(''),
+        () => database.entry('log', bytes(1)),
+        () => database.entries('log', ALL_ENTRIES),
+        () => database.countEntries('log', ALL_ENTRIES),
       ])
         expect(read).toThrow(expect.objectContaining(closed));
       await expect(database.commit({})).rejects.toMatchObject(closed);
       await expect(database.dropChannel(1)).rejects.toMatchObject(closed);
+      await expect(database.dropTiles(1)).rejects.toMatchObject(closed);
+      await expect(database.dropEditedTiles(1)).rejects.toMatchObject(closed);
+      await expect(database.dropEntries('log', ALL_ENTRIES)).rejects.toMatchObject(closed);
+      await expect(database.backup('nowhere')).rejects.toMatchObject(closed);
       await expect(database.flushed()).rejects.toMatchObject(closed);
     });
+
+    entriesContract(() => database);
 
     it(`agrees with a naive model over any commits, drops, reads and reopenings (seed ${SEED})`, async () => {
       await fc.assert(
         fc.asyncProperty(fc.array(stepArbitrary, { maxLength: 25 }), async (steps) => {
-          const model = new Model();
-          for (const channel of CHANNELS) await database.dropChannel(channel);
-          await database.commit({ records: database.records('').map(([record]) => [record, null]) });
+          await clear(database);
+          const model = new DatabaseModel();
+          const open: Promise<void>[] = [];
           for (const step of steps) {
             if (step.kind === 'reopen') database = (await opened.reopen?.()) ?? database;
-            else if (step.kind === 'drop') await database.dropChannel(step.channel);
-            else await database.commit(changeOf(step));
+            else open.push(takeStep(database, step));
             model.apply(step);
+            if (step.kind === 'commit' && !step.isAwaited) continue;
+            await Promise.all(open.splice(0));
             model.check(database);
           }
+          await Promise.all(open);
+          model.check(database);
         }),
         { seed: SEED, numRuns: 40 },
       );
     }, 120_000);
   });
-}
-
-type Step =
-  | {
-      readonly kind: 'commit';
-      readonly tiles: readonly (readonly [TileKey, number])[];
-      readonly records: [string, unknown][];
-    }
-  | { readonly kind: 'drop'; readonly channel: number }
-  | { readonly kind: 'reopen' };
-
-const CHANNELS = [1, 2, 256, 2 ** 32 - 1];
-const VERSIONS = [0, 1, 255, 256, 2 ** 32 - 1, 2 ** 32, 2 ** 53 - 1];
-const INDICES = [0, 1, 127, 128, 2 ** 21 - 1];
-
-const keyArbitrary = fc.record({
-  channel: fc.constantFrom(...CHANNELS),
-  mip: fc.constantFrom(0, 1, 255),
-  x: fc.constantFrom(...INDICES),
-  y: fc.constantFrom(0, 1),
-  z: fc.constantFrom(0, 2 ** 21 - 1),
-  version: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.constantFrom(...VERSIONS) }),
-});
-const stepArbitrary: fc.Arbitrary<Step> = fc.oneof(
-  {
-    weight: 8,
-    arbitrary: fc.record({
-      kind: fc.constant('commit' as const),
-      tiles: fc.array(fc.tuple(keyArbitrary, fc.nat(255)), { maxLength: 6 }),
-      records: fc.array(fc.tuple(fc.constantFrom('a', 'ab', 'b', 'ä'), fc.option(fc.jsonValue({ maxDepth: 1 }))), {
-        maxLength: 3,
-      }),
-    }),
-  },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('drop' as const), channel: fc.constantFrom(...CHANNELS) }) },
-  { weight: 1, arbitrary: fc.constant({ kind: 'reopen' as const }) },
-);
-
-function changeOf(step: Extract<Step, { kind: 'commit' }>): Change {
-  return { tiles: step.tiles.map(([key, seed]) => ({ key, frame: frameOf(seed) })), records: step.records };
-}
-
-/** The contract at its plainest: a list of all that was written. */
-class Model {
-  tiles: { readonly key: TileKey; readonly seed: number }[] = [];
-  readonly records = new Map<string, unknown>();
-
-  apply(step: Step): void {
-    if (step.kind === 'drop') this.tiles = this.tiles.filter(({ key }) => key.channel !== step.channel);
-    if (step.kind !== 'commit') return;
-    for (const [key, seed] of step.tiles) this.tiles.push({ key, seed });
-    for (const [name, value] of step.records) {
-      if (value === null) this.records.delete(name);
-      else this.records.set(name, value);
-    }
-  }
-
-  check(database: Database): void {
-    const places = new Map(this.tiles.map(({ key }) => [placeOf(key), key]));
-    for (const place of places.values()) {
-      for (const version of [...VERSIONS, 77]) {
-        const key = { ...place, version };
-        const seed = this.newest(key);
-        const expected = seed === undefined ? undefined : Buffer.from(frameOf(seed)).toString('hex');
-        for (const frame of [database.tileBorrowed(key), database.tile(key)])
-          expect(frame === undefined ? undefined : Buffer.from(frame).toString('hex')).toBe(expected);
-        expect(database.hasTile(key)).toBe(this.tiles.some((tile) => sameKey(tile.key, key)));
-      }
-    }
-    for (const channel of CHANNELS)
-      for (const mip of [0, 1, 255]) expect(database.countTiles(channel, mip)).toBe(this.count(channel, mip));
-    for (const prefix of ['', 'a', 'ä']) {
-      const expected = [...this.records]
-        .filter(([name]) => name.startsWith(prefix))
-        .sort(([a], [b]) => (a < b ? -1 : 1));
-      // As JSON: -0 and 0 are one.
-      expect(JSON.stringify(database.records(prefix))).toBe(JSON.stringify(expected));
-    }
-  }
-
-  newest(key: TileKey): number | undefined {
-    let found: { readonly key: TileKey; readonly seed: number } | undefined;
-    for (const tile of this.tiles)
-      if (placeOf(tile.key) === placeOf(key) && tile.key.version <= key.version)
-        if (found === undefined || tile.key.version >= found.key.version) found = tile;
-    return found?.seed;
-  }
-
-  count(channel: number, mip: number): number {
-    const level = this.tiles.filter(({ key }) => key.channel === channel && key.mip === mip);
-    return new Set(level.map(({ key }) => `${placeOf(key)} ${key.version}`)).size;
-  }
-}
-
-function placeOf({ channel, mip, x, y, z }: TileKey): string {
-  return [channel, mip, x, y, z].join(' ');
-}
-
-function sameKey(a: TileKey, b: TileKey): boolean {
-  return placeOf(a) === placeOf(b) && a.version === b.version;
 }

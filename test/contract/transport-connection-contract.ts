@@ -47,6 +47,55 @@ export function connectionContract(kind: 'ws' | 'uws'): void {
       expect(side.messages.all.length).toBe(0);
     });
 
+    it.each([0, 1, 125, 126, 65_535, 65_536, 300_000])('sends a text of %i bytes, between binaries', async (length) => {
+      const harness = await start();
+      const { client, side } = await harness.pair();
+      const text = Buffer.from(length < 2 ? 'x'.repeat(length) : `ü${'x'.repeat(length - 2)}`);
+      const borrowed = new Uint8Array(text);
+      side.connection.send(Buffer.from('before'));
+      side.connection.sendText(borrowed);
+      borrowed.fill(0);
+      side.connection.send(Buffer.from('behind'));
+      expect((await client.nextMessage())?.payload.toString()).toBe('before');
+      const came = await client.nextMessage();
+      expect(came?.opcode).toBe(OPCODE.text);
+      expect(came?.payload.equals(text)).toBe(true);
+      expect((await client.nextMessage())?.payload.toString()).toBe('behind');
+    });
+
+    it('sends a text of some size from inside drained, and nothing once it is over', async () => {
+      const harness = await start();
+      const { client, side } = await harness.pair({ paused: true });
+      const drained = deferred<void>();
+      const text = Buffer.alloc(200 * KiB, 'y');
+      fillBuffers(side.connection);
+      side.onDrained = () => {
+        side.onDrained = () => {};
+        side.connection.sendText(text);
+        drained.resolve();
+      };
+      client.resume();
+      await drained.promise;
+      let message = await client.nextMessage();
+      while (message?.opcode === OPCODE.binary) message = await client.nextMessage();
+      expect(message?.payload.equals(text)).toBe(true);
+      client.destroy();
+      await side.closes.next();
+      side.connection.sendText(text);
+      side.connection.ping();
+      expect(side.connection.bufferedBytes()).toBe(0);
+    });
+
+    it('pings a client', async () => {
+      const harness = await start();
+      const { client, side } = await harness.pair();
+      side.connection.ping();
+      expect(await client.next()).toMatchObject({ opcode: OPCODE.ping, payload: Buffer.alloc(0) });
+      client.sendFrame(OPCODE.pong, Buffer.alloc(0));
+      client.sendBinary(Buffer.from('x'));
+      expect((await side.messages.next()).length).toBe(1);
+    });
+
     it('joins the fragments of a client, also with a ping between them and a head in pieces', async () => {
       const harness = await start();
       const { client, side } = await harness.pair();

@@ -3,16 +3,21 @@ import { BflyError } from '../../protocol/errors.ts';
 import type { Vec3 } from '../../protocol/volume.ts';
 import {
   type Channel,
+  type ChannelEntry,
   type ChannelRecord,
   channelRecord,
   ingestedPaths,
-  ON_DEMAND_LEVELS,
+  newEpoch,
+  newEpochs,
   openChannel,
   saveChannelRecord,
 } from '../../src/core/channel.ts';
+import { ON_DEMAND_LEVELS } from '../../src/core/channel-layout.ts';
 import type { Database } from '../../src/database/database.ts';
+import { logRange, logRecordKey, rowsRange } from '../../src/database/keys.ts';
 import { MemoryDatabase } from '../../src/database/memory-database.ts';
 import type { ArrayVolume } from '../../src/image/array-source.ts';
+import { SILENT_LOG } from '../../src/utility/log.ts';
 import { type ArrayChannel, channelOf, IM, openArrayCore, SEG, SEG64 } from '../support/array-core.ts';
 
 const PATH = 'e/s/d/im';
@@ -154,6 +159,140 @@ describe('a channel and the store', () => {
     const broken = new BflyError('UNSUPPORTED', 'this is no volume');
     await expect(open(database, channelOf(PATH, IM, { broken }))).rejects.toBe(broken);
     expect(database.records('')).toEqual([]);
+  });
+});
+
+describe('a channel with edits whose data change', () => {
+  const before = channelOf(PATH, IM, { chunk: [2, 2, 2], fingerprint: 'tiff:1000@17' });
+  const edit = async (database: Database, { number }: Channel, seqs: readonly number[]): Promise<void> =>
+    await database.commit({
+      entries: seqs.map((seq) => ({ store: 'log', key: logRecordKey(number, seq), value: Uint8Array.of(seq) })),
+    });
+  /** The store after `count` edits of `channel`, and what it was opened as. */
+  const edited = async (channel: ArrayChannel, count = 2): Promise<[Database, Channel]> => {
+    const database = new MemoryDatabase();
+    const opened = await open(database, channel);
+    await keepTile(database, opened);
+    await edit(
+      database,
+      opened,
+      Array.from({ length: count }, (_, index) => index + 1),
+    );
+    return [database, opened];
+  };
+  const everything = (database: Database): unknown => [
+    database.records(''),
+    database.entries('log', logRange(1)),
+    database.countTiles(1, 0),
+  ];
+
+  it.each<[string, Partial<ArrayChannel>]>([
+    ['its file has another length', { fingerprint: 'tiff:1001@17' }],
+    ['it is another file', { fingerprint: 'hdf5:/a:1000@17' }],
+    ['it is read as ids from now on', { type: 'segmentation' }],
+    ['its chunks have another size', { chunk: [4, 4, 4] }],
+    ['its offset was moved', { offset: [1, 0, 0] }],
+    [
+      'its dtype changed, and its file was written anew',
+      { levels: [{ ...IM, dtype: 'int8' }], fingerprint: 'tiff:1000@18' },
+    ],
+  ])('is refused, and stays as it was, when %s', async (_, change) => {
+    const [database, first] = await edited(before);
+    const found = everything(database);
+    const refused = open(database, { ...before, ...change });
+    await expect(refused).rejects.toMatchObject({
+      code: 'CONFLICT',
+      message:
+        `${PATH} holds 2 edits that were made on other data, or on the same read in another way: ` +
+        'give those back, give another path, or --replace, which gives the edits up',
+    });
+    expect(everything(database)).toEqual(found);
+    // The data are given back.
+    expect(await open(database, before)).toEqual(first);
+  });
+
+  it('counts an edit that is just being written', async () => {
+    const [database, first] = await edited(before, 0);
+    const flushed = database.flushed.bind(database);
+    database.flushed = async () => {
+      await edit(database, first, [1]);
+      await flushed();
+    };
+    await expect(open(database, { ...before, fingerprint: 'tiff:7@17' })).rejects.toThrow('holds 1 edit that was made');
+  });
+
+  it('is given up, its log and its rows too, where it may be replaced', async () => {
+    const [database, first] = await edited(before);
+    await database.commit({
+      entries: [{ store: 'rows', key: logRecordKey(first.number, 1), value: Uint8Array.of(1) }],
+    });
+    const second = await open(database, { ...before, fingerprint: 'tiff:1001@17', replace: true });
+    expect(second.number).not.toBe(first.number);
+    expect(second.epoch).not.toEqual(first.epoch);
+    expect(database.countEntries('log', logRange(first.number))).toBe(0);
+    expect(database.countEntries('rows', rowsRange(first.number))).toBe(0);
+    expect(database.countTiles(first.number, 0)).toBe(0);
+    expect(database.records('drop:')).toEqual([]);
+  });
+
+  it.each([
+    ['a TIFF', 'tiff:1000@17', 'tiff:1000@99'],
+    ['an HDF5 file', 'hdf5:/volumes/raw:1000@17', 'hdf5:/volumes/raw:1000@99'],
+    ['a folder of images', 'stack:3:50@1:7@2:7@3', 'stack:3:50@8:7@9:7@3'],
+    ['a precomputed volume', 'precomputed:50@1:-:7@3', 'precomputed:50@8:-:7@3'],
+  ])('keeps number, epoch and edits, and warns, where %s was only copied or touched', async (_, stamped, touched) => {
+    const [database, first] = await edited({ ...before, fingerprint: stamped });
+    const lines: unknown[] = [];
+    const log = { ...SILENT_LOG, warn: (...line: unknown[]) => void lines.push(line) };
+    const again = { ...before, fingerprint: touched };
+    const { entries, maker } = openArrayCore([again], { database });
+    const second = await openChannel(entries[0] as ChannelEntry, database, maker, 'on-demand', log);
+    expect([second.number, second.epoch]).toEqual([first.number, first.epoch]);
+    expect(second.sourceFingerprint).toBe(touched);
+    expect(database.entries('log', logRange(first.number))).toHaveLength(2);
+    // They may be of other voxels: nobody has looked.
+    expect(database.countTiles(first.number, 0)).toBe(0);
+    expect(lines).toEqual([[{ path: PATH, edits: 2 }, expect.stringContaining('its edits stay')]]);
+    await keepTile(database, second);
+    expect(await open(database, again)).toEqual(second);
+    expect(database.countTiles(first.number, 0)).toBe(1);
+  });
+
+  it('that was ingested is refused for the touched file as for another', async () => {
+    const [database] = await edited(before);
+    await saveChannelRecord(database, PATH, { ...(channelRecord(database, PATH) as ChannelRecord), ingested: true });
+    const touched = { ...before, fingerprint: 'tiff:1000@99' };
+    await expect(open(database, touched, 'all')).rejects.toThrow('holds 2 edits that were made on other data');
+    expect(database.countTiles(1, 0)).toBe(1);
+  });
+});
+
+describe('the epochs of channels', () => {
+  it('are new, and all else of their records is as before, after newEpochs and newEpoch', async () => {
+    const database = new MemoryDatabase();
+    const paths = ['e/s/d/a', 'e/s/d/b', 'e/s/d/c'];
+    for (const path of paths) await open(database, channelOf(path, IM));
+    const records = (): ChannelRecord[] => paths.map((path) => channelRecord(database, path) as ChannelRecord);
+    const [first, seen] = [records(), new Set<string>()];
+    const differs = (other: readonly ChannelRecord[]): boolean[] =>
+      other.map(({ epoch }, i) => epoch !== first[i]?.epoch);
+    await newEpoch(database, 'e/s/d/b');
+    expect(differs(records())).toEqual([false, true, false]);
+    await newEpochs(database);
+    expect(differs(records())).toEqual([true, true, true]);
+    for (const [i, record] of records().entries()) {
+      expect(record.epoch).toMatch(/^[0-9a-f]{16}$/);
+      expect({ ...record, epoch: '' }).toEqual({ ...first[i], epoch: '' });
+      seen.add(record.epoch);
+    }
+    expect(seen.size).toBe(3);
+    expect((await open(database, channelOf('e/s/d/a', IM))).epoch).toHaveLength(8);
+    expect(database.record('next-channel')).toBe(4);
+  });
+
+  it('are not made for a path that the store does not know', async () => {
+    await expect(newEpoch(new MemoryDatabase(), PATH)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await newEpochs(new MemoryDatabase());
   });
 });
 

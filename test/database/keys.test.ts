@@ -9,9 +9,12 @@ import {
   logRange,
   logRecordKey,
   logResultKey,
+  logResultRange,
   logSeq,
   logSnapshotKey,
   logWriterKey,
+  MAX_KEY_BYTES,
+  rowsRange,
   TILE_KEY_BYTES,
   tileKey,
   tileRange,
@@ -159,5 +162,29 @@ describe('keys of the edit log', () => {
       }),
       runs,
     );
+  });
+});
+
+describe('ranges of keys', () => {
+  const within = (key: Uint8Array, { start, end }: { readonly start: Uint8Array; readonly end: Uint8Array }): boolean =>
+    Buffer.compare(key, start) >= 0 && Buffer.compare(key, end) < 0;
+
+  it('hold all rows of one path and no others', () => {
+    const numbers = [0, 1, 2, 255, 256, 2 ** 24, 2 ** 32 - 2, 2 ** 32 - 1];
+    for (const number of numbers)
+      for (const length of [0, 1, 26, 30, MAX_KEY_BYTES - 5])
+        for (const fill of [0, 255]) {
+          const key = Uint8Array.of(...channelKey(number), ...new Uint8Array(length).fill(fill));
+          for (const other of numbers)
+            expect(within(key, rowsRange(other)), `${number} ${other}`).toBe(number === other);
+        }
+  });
+
+  it('hold all results of one writer and no others', () => {
+    const wids = [0, 1, 254, 255].map((last) => new Uint8Array(16).fill(255).fill(last, 15));
+    for (const wid of wids)
+      for (const wseq of [0, 1, 2 ** 53 - 1])
+        for (const other of wids)
+          expect(within(logResultKey(3, wid, wseq), logResultRange(3, other))).toBe(wid === other);
   });
 });

@@ -8,8 +8,9 @@ import type { Database } from '../../src/database/database.ts';
 import { openLmdbDatabase } from '../../src/database/lmdb-database.ts';
 import { DATABASE_FILE, type LmdbOptions } from '../../src/database/lmdb-environment.ts';
 import { SILENT_LOG } from '../../src/utility/log.ts';
-import { databaseContract, frameOf, keyOf, noiseOf, sameBytes } from '../contract/database-contract.ts';
+import { databaseContract } from '../contract/database-contract.ts';
 import { DatabaseProcess, isBuilt } from '../support/database-process.ts';
+import { frameOf, keyOf, noiseOf, sameBytes } from '../support/stored-things.ts';
 
 let dir: string;
 const children: DatabaseProcess[] = [];

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openLmdbDatabase } from '../../src/database/lmdb-database.ts';
 import { DATABASE_FILE } from '../../src/database/lmdb-environment.ts';
 import { inspectFile, padFile } from '../../src/database/lmdb-file.ts';
-import { keyOf, noiseOf } from '../contract/database-contract.ts';
+import { keyOf, noiseOf } from '../support/stored-things.ts';
 
 const PAGE = 4096;
 let dir: string;

@@ -10,6 +10,7 @@ import {
 } from '../../protocol/volume.ts';
 import type { ChannelEntry } from '../../src/core/channel.ts';
 import { Core } from '../../src/core/core.ts';
+import type { EditsOfChannels } from '../../src/core/edits/channel-edits.ts';
 import type { Database } from '../../src/database/database.ts';
 import { MemoryDatabase } from '../../src/database/memory-database.ts';
 import { type ArrayVolume, openArraySource } from '../../src/image/array-source.ts';
@@ -39,6 +40,7 @@ export interface ArrayCoreOptions {
   readonly database?: Database;
   readonly cacheBytes?: number;
   readonly log?: Logger;
+  readonly edits?: EditsOfChannels;
   /** Runs before each read of a source; a rejection is the read's. */
   readonly beforeRead?: (read: SourceRead) => Promise<void>;
 }
@@ -84,6 +86,7 @@ export function openArrayCore(channels: readonly ArrayChannel[], options: ArrayC
     cacheBytes: options.cacheBytes ?? 64 * 1024 * 1024,
     channels: entries,
     log: options.log ?? SILENT_LOG,
+    ...(options.edits === undefined ? {} : { edits: options.edits }),
   });
   return { core, database, maker, entries, reads, opened };
 }

@@ -13,6 +13,7 @@ import {
   type EncodingName,
   encodeServer,
   encodingNumber,
+  type ResumeRequest,
   type ServerMessage,
   TILE_HEADER_BYTES,
   TileFlag,
@@ -25,6 +26,7 @@ import {
 import { pack } from '../../protocol/msgpack.ts';
 import type { Clock } from '../../src/client/clock.ts';
 import type { SocketEvent, SocketFactory, WebSocketLike } from '../../src/client/socket.ts';
+import { FakeLog, FakeSubscription, hex } from './fake-log.ts';
 
 /** Time that only moves when it is told to. */
 export class ManualClock implements Clock {
@@ -224,7 +226,7 @@ export const WELCOME: Welcome = {
   session: 'secret',
   user: { id: 'u1', name: 'Ada' },
   now: 0,
-  feat: ['pull'],
+  feat: ['pull', 'edit', 'subscribe', 'presence', 'history'],
   ping: 25_000,
   win: 256 * 1024,
   frame: 256 * 1024,
@@ -297,6 +299,9 @@ export class FakeConnection {
   readonly #server: FakeServer;
   readonly #socket: FakeSocket;
   readonly #pulls = new Map<number, FakePull>();
+  readonly subscriptions = new Map<number, FakeSubscription>();
+  /** Writers that were used or asked about here. */
+  readonly writers = new Set<string>();
   #waiters: { readonly kind: string; readonly resolve: (message: ClientMessage) => void }[] = [];
   /** Absolute limits by stream, 0 = the connection, as granted. */
   readonly limits = new Map<number, number>();
@@ -335,6 +340,7 @@ export class FakeConnection {
   ended(): void {
     this.isOver = true;
     this.#pulls.clear();
+    for (const subscription of this.subscriptions.values()) subscription.close();
   }
 
   send(message: ServerMessage): void {
@@ -388,7 +394,7 @@ export class FakeConnection {
       case 'HELLO':
         this.#win = clampWindow(message.win ?? this.#server.welcome.win ?? WELCOME.win);
         this.limits.set(0, this.#win);
-        this.send({ ...WELCOME, ...this.#server.welcome, id: message.id, win: this.#win });
+        this.#welcome(message);
         break;
       case 'PING':
         this.send({ kind: 'PONG', id: message.id, t: message.t });
@@ -412,14 +418,65 @@ export class FakeConnection {
       case 'LIST':
         this.send({ kind: 'LIST_OK', id: message.id, entries: [] });
         break;
+      case 'EDIT':
+        this.writers.add(hex(message.wid));
+        this.#server.log(message.path).take(message, this);
+        break;
+      case 'SUBSCRIBE': {
+        const { reply, follow } = this.subscribe(message.id, message);
+        this.send({ kind: 'SUBSCRIBE_OK', id: message.id, ...reply } as ServerMessage);
+        follow();
+        break;
+      }
+      case 'UNSUBSCRIBE':
+        this.subscriptions.get(message.sub)?.close();
+        this.subscriptions.delete(message.sub);
+        this.send({ kind: 'UNSUBSCRIBE_OK', id: message.id });
+        break;
+      case 'FOCUS':
+        this.send({ kind: 'FOCUS_OK', id: message.id });
+        this.subscriptions.get(message.sub)?.focus();
+        break;
+      case 'HISTORY':
+        this.#history(message);
+        break;
       case 'AUTH':
         this.send({ kind: 'AUTH_OK', id: message.id, exp: null, user: { id: 'u2', name: 'Renewed' } });
         break;
     }
   }
 
+  #welcome(message: Of<'HELLO'>): void {
+    const follows: (() => void)[] = [];
+    const resume = (message.resume ?? []).map((entry) => {
+      const { reply, follow } = this.subscribe(entry.sub, entry);
+      follows.push(follow);
+      return reply;
+    });
+    this.send({ ...WELCOME, resume, ...this.#server.welcome, id: message.id, win: this.#win });
+    if (this.#server.welcome.resume === undefined) for (const follow of follows) follow();
+    else for (const { sub } of message.resume ?? []) this.subscriptions.delete(sub);
+  }
+
+  /** Opens a subscription. */
+  subscribe(id: number, request: Of<'SUBSCRIBE'> | ResumeRequest): ReturnType<FakeSubscription['open']> {
+    for (const wid of request.wids ?? []) this.writers.add(hex(wid));
+    const isOwn = (wid: string): boolean => this.writers.has(wid);
+    const log = this.#server.log(request.path);
+    const subscription = new FakeSubscription(log, id, request, this, this.#win, isOwn);
+    this.subscriptions.set(id, subscription);
+    return subscription.open();
+  }
+
+  #history({ id, path, after, limit }: Of<'HISTORY'>): void {
+    const { epoch, edits, head } = this.#server.log(path);
+    const some = edits.slice(after, after + Math.min(limit, this.#server.historyPage)).map(({ record }) => record);
+    this.send({ kind: 'HISTORY_OK', id, epoch, first: 1, head, edits: some, more: after + some.length < head });
+  }
+
   grant(grants: Of<'CREDIT'>['grants']): void {
     for (const [id, bytes] of grants) this.limits.set(id, Math.max(bytes, this.limits.get(id) ?? 0));
+    for (const [id, bytes] of grants) this.subscriptions.get(id)?.grant(bytes);
     this.pump();
   }
 
@@ -507,9 +564,9 @@ export class FakeConnection {
         enc: volume.enc ?? ['raw'],
         source: 'memory',
         editable: false,
-        epoch: new Uint8Array(8),
+        epoch: this.#server.log(path).epoch,
         first: 1,
-        head: 0,
+        head: this.#server.log(path).head,
         tables: {},
       },
     });
@@ -525,6 +582,9 @@ function clampWindow(wish: number): number {
 export class FakeServer {
   readonly connections: FakeConnection[] = [];
   readonly volumes = new Map<string, FakeVolume>();
+  readonly #logs = new Map<string, FakeLog>();
+  /** Edits of one answer to HISTORY. */
+  historyPage = 256;
   /** Fields of WELCOME that differ from `WELCOME`. */
   welcome: Partial<Welcome> = {};
   /** Largest TILE payload where the pull does not say. */
@@ -549,6 +609,16 @@ export class FakeServer {
     });
     return connection.socket;
   };
+
+  /** The edit log of a path. */
+  log(path: string): FakeLog {
+    let log = this.#logs.get(path);
+    if (log === undefined) {
+      log = new FakeLog();
+      this.#logs.set(path, log);
+    }
+    return log;
+  }
 
   /** The newest connection. */
   get last(): FakeConnection {

@@ -10,7 +10,7 @@ import { planServer } from '../../src/commands/serve-plan.ts';
 import { findData } from '../../src/ingest/find-data.ts';
 import { type RunningServer, startServer } from '../../src/server.ts';
 import type { Catalogue } from '../../src/utility/config.ts';
-import type { Logger } from '../../src/utility/log.ts';
+import { keepingLog, type LogLine } from './keeping-log.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
 /** What stands in for the configuration of whoever runs the tests. */
@@ -33,19 +33,7 @@ export function needsBuild(): void {
   });
 }
 
-/** One line of a server's log. */
-export interface LogLine {
-  readonly level: 'debug' | 'info' | 'warn' | 'error';
-  readonly fields: Readonly<Record<string, unknown>>;
-  readonly message: string;
-}
-
-/** A log that keeps its lines. */
-export function keepingLog(lines: LogLine[]): Logger {
-  const at = (level: LogLine['level']) => (fields: LogLine['fields'], message: string) =>
-    void lines.push({ level, fields, message });
-  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
-}
+export { keepingLog, type LogLine } from './keeping-log.ts';
 
 /** What a server of the line is started with. */
 export interface LineOptions {

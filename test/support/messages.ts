@@ -153,7 +153,7 @@ export const clientMessages: { readonly [K in ClientMessage['kind']]: fc.Arbitra
     },
     ['kind', 'id', 'path'],
   ),
-  FEATURE: record({ kind: k('FEATURE'), id: u32, path, feature: text(64), key: id64, box, mip: u8 }, [
+  FEATURE: record({ kind: k('FEATURE'), id: u32, path, feature: text(64), key: id64, box, mip: u8, after: id64 }, [
     'kind',
     'id',
     'path',
@@ -317,7 +317,7 @@ export const serverMessages: { readonly [K in ServerMessage['kind']]: fc.Arbitra
     },
     ['kind', 'id', 'entries'],
   ),
-  FEATURE_OK: all({ kind: k('FEATURE_OK'), id: u32, value: wire }),
+  FEATURE_OK: record({ kind: k('FEATURE_OK'), id: u32, value: wire, after: id64 }, ['kind', 'id', 'value']),
   UNIQUE_OK: record(
     { kind: k('UNIQUE_OK'), id: u32, count: size, ids: fc.uint8Array({ maxLength: 64 }), after: id64 },
     ['kind', 'id', 'count', 'ids'],

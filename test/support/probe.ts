@@ -42,10 +42,14 @@ export class Probe {
   }
 
   /** Opens a socket; no hello yet. */
-  static async open(url: string, options: { origin?: string; protocols?: string[] } = {}): Promise<Probe> {
+  static async open(
+    url: string,
+    options: { origin?: string; protocols?: string[]; headers?: Record<string, string> } = {},
+  ): Promise<Probe> {
     const socket = new WebSocket(url, options.protocols ?? ['bfly.v1'], {
       perMessageDeflate: false,
       ...(options.origin === undefined ? {} : { origin: options.origin }),
+      ...(options.headers === undefined ? {} : { headers: options.headers }),
     });
     const probe = new Probe(socket);
     await new Promise<void>((resolve, reject) => {

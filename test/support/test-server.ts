@@ -1,18 +1,23 @@
 /** A server for tests: in-memory volumes and store, a real transport on a free loopback port. */
 import { DEFAULT_LIMITS, type Limits, TRANSPORT_MAX_MESSAGE } from '../../protocol/limits.ts';
 import type { DType, Vec3, VolumeType } from '../../protocol/volume.ts';
+import type { Authority } from '../../src/access/auth/authority.ts';
 import { answerHttp } from '../../src/access/http/pages.ts';
 import { openTransport } from '../../src/access/open-transport.ts';
 import type { SessionTimings } from '../../src/access/session-context.ts';
 import { DEFAULT_TIMINGS, SessionHub } from '../../src/access/session-hub.ts';
 import type { Transport } from '../../src/access/transport.ts';
 import { decideUpgrade } from '../../src/access/upgrade.ts';
-import { Core } from '../../src/core/core.ts';
+import { assembleCore } from '../../src/core/assemble.ts';
+import type { Core } from '../../src/core/core.ts';
+import type { EditLogs } from '../../src/core/edits/edit-logs.ts';
+import type { Database } from '../../src/database/database.ts';
 import { MemoryDatabase } from '../../src/database/memory-database.ts';
+import type { DatabaseLayer } from '../../src/database/tables.ts';
 import { openArraySource } from '../../src/image/array-source.ts';
 import { InlineTileMaker } from '../../src/image/inline-tile-maker.ts';
 import type { Source } from '../../src/image/source.ts';
-import { SILENT_LOG } from '../../src/utility/log.ts';
+import { type Logger, SILENT_LOG } from '../../src/utility/log.ts';
 
 /** A volume of a test server. */
 export interface TestVolume {
@@ -35,12 +40,22 @@ export interface TestServerOptions {
   readonly allowedOrigins?: readonly string[];
   readonly cacheBytes?: number;
   readonly now?: () => number;
+  /** Milliseconds since 1970. */
+  readonly time?: () => number;
+  /** Closed with the server. */
+  readonly authority?: Authority;
+  readonly log?: Logger;
+  /** Default: one in memory. Closed with the server. */
+  readonly database?: Database;
+  /** Rows from files, on the same `database`. */
+  readonly tables?: DatabaseLayer;
 }
 
 export interface TestServer {
   readonly port: number;
   readonly url: string;
   readonly core: Core;
+  readonly logs: EditLogs;
   readonly hub: SessionHub;
   readonly transport: Transport;
   stop(graceMs?: number): Promise<void>;
@@ -62,10 +77,13 @@ export async function startTestServer(options: TestServerOptions): Promise<TestS
     };
     return wrap === undefined ? source : wrap(source);
   });
-  const database = new MemoryDatabase();
-  const core = new Core({
+  const database = options.database ?? new MemoryDatabase();
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const { core, logs } = assembleCore({
     database,
     maker,
+    limits,
+    ...(options.tables === undefined ? {} : { tables: options.tables }),
     cacheBytes: options.cacheBytes ?? 64 * 1024 * 1024,
     channels: options.volumes.map(({ path, chunk }) => ({
       path,
@@ -76,14 +94,17 @@ export async function startTestServer(options: TestServerOptions): Promise<TestS
   });
   const hub = new SessionHub({
     core,
-    limits: { ...DEFAULT_LIMITS, ...options.limits },
-    log: SILENT_LOG,
+    logs,
+    limits,
+    log: options.log ?? SILENT_LOG,
     server: 'butterfly test',
     timings: { ...DEFAULT_TIMINGS, ...options.timings },
     now: options.now ?? (() => performance.now()),
+    ...(options.time === undefined ? {} : { time: options.time }),
+    ...(options.authority === undefined ? {} : { authority: options.authority }),
   });
   const transport = await openTransport(options.kind, {
-    log: SILENT_LOG,
+    log: options.log ?? SILENT_LOG,
     maxMessageBytes: TRANSPORT_MAX_MESSAGE,
     handlers: {
       upgrade: (request) => decideUpgrade(request, hub, { allowed: options.allowedOrigins ?? [], loopback: true }),
@@ -95,12 +116,15 @@ export async function startTestServer(options: TestServerOptions): Promise<TestS
     port,
     url: `ws://127.0.0.1:${port}/v1`,
     core,
+    logs,
     hub,
     transport,
     async stop(graceMs = 200) {
       transport.stopListening();
       await hub.leave(graceMs);
       await transport.close();
+      await options.authority?.close();
+      await logs.close();
       await maker.close();
       await database.close();
     },

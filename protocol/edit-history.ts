@@ -1,0 +1,112 @@
+/** Values by key, of which the latest in force counts. Rule [E28]. */
+
+/** What an edit made of a key. */
+export interface Entry<V> {
+  readonly seq: number;
+  /** Undefined: it removed the value. */
+  readonly value: V | undefined;
+}
+
+interface Known<V> {
+  /** Ascending by seq, one for each edit. */
+  readonly entries: Entry<V>[];
+  /** The latest in force. */
+  current: Entry<V> | undefined;
+}
+
+/** Everything that edits ever made of some keys. */
+export class History<K, V> {
+  readonly #known = new Map<K, Known<V>>();
+  readonly #keys = new Map<number, K[]>();
+  /** Of the edit under way: what was in force before it. */
+  readonly #before = new Map<K, Entry<V> | undefined>();
+
+  /** What the latest edit in force made of a key. */
+  current(key: K): Entry<V> | undefined {
+    return this.#known.get(key)?.current;
+  }
+
+  /** Keys that an edit in force made something of, with it. */
+  *currents(): Generator<readonly [K, Entry<V>]> {
+    for (const [key, { current }] of this.#known) if (current !== undefined) yield [key, current];
+  }
+
+  /** Sets or removes a value as the newest edit. */
+  set(seq: number, key: K, value: V | undefined): void {
+    const entry = { seq, value };
+    const known = this.#known.get(key);
+    this.#note(key, known?.current);
+    if (known === undefined) {
+      this.#known.set(key, { entries: [entry], current: entry });
+      this.#keysOf(seq).push(key);
+      return;
+    }
+    const { entries } = known;
+    if (entries[entries.length - 1]?.seq === seq) entries.pop();
+    else this.#keysOf(seq).push(key);
+    entries.push(entry);
+    known.current = entry;
+  }
+
+  #keysOf(seq: number): K[] {
+    const keys = this.#keys.get(seq);
+    if (keys !== undefined) return keys;
+    const fresh: K[] = [];
+    this.#keys.set(seq, fresh);
+    return fresh;
+  }
+
+  #note(key: K, current: Entry<V> | undefined): void {
+    if (!this.#before.has(key)) this.#before.set(key, current);
+  }
+
+  /** Edits went out of force or came back into it. */
+  turned(seqs: Iterable<number>, isInForce: (seq: number) => boolean): void {
+    for (const seq of seqs)
+      for (const key of this.#keys.get(seq) ?? []) {
+        const known = this.#known.get(key);
+        if (known === undefined) continue;
+        this.#note(key, known.current);
+        known.current = known.entries.findLast((entry) => isInForce(entry.seq));
+      }
+  }
+
+  /** Keys of which something else is in force than before the edit under way. */
+  *changed(): Generator<readonly [K, before: Entry<V> | undefined, now: Entry<V> | undefined]> {
+    for (const [key, before] of this.#before) {
+      const now = this.current(key);
+      if (now !== before) yield [key, before, now];
+    }
+  }
+
+  /** Ends the edit under way. */
+  finish(): void {
+    this.#before.clear();
+  }
+
+  /** Takes back what the edit under way made, after what it turned was turned back. */
+  abort(seq: number): void {
+    for (const key of this.#keys.get(seq) ?? []) {
+      const known = this.#known.get(key);
+      known?.entries.pop();
+      if (known?.entries.length === 0) this.#known.delete(key);
+    }
+    this.#keys.delete(seq);
+    for (const [key, before] of this.#before) {
+      const known = this.#known.get(key);
+      if (known !== undefined) known.current = before;
+    }
+    this.#before.clear();
+  }
+
+  /** Keys and all that was ever made of them, for a checkpoint; in the order in which they came. */
+  *dump(): Generator<readonly [K, readonly Entry<V>[]]> {
+    for (const [key, { entries }] of this.#known) yield [key, entries];
+  }
+
+  /** Takes in what `dump` gave. */
+  load(key: K, entries: Entry<V>[], isInForce: (seq: number) => boolean): void {
+    this.#known.set(key, { entries, current: entries.findLast((entry) => isInForce(entry.seq)) });
+    for (const { seq } of entries) this.#keysOf(seq).push(key);
+  }
+}

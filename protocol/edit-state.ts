@@ -1,0 +1,414 @@
+/**
+ * What the edits of a log come to: bodies, regions, rows, metadata, and which edits are in force. Rules [E20]..[E35].
+ *
+ * State is the fold of the edits in force, in the order of their seqs. Every change of it comes from one edit: taken in by `apply`, which
+ * decides what new ids it gets, or by `replay`, with what was decided then. No I/O, no clock.
+ */
+
+import { dumpBodies, loadBodies } from './bodies-dump.ts';
+import { PartReader, PartWriter } from './checkpoint-parts.ts';
+import { Bodies } from './edit-bodies.ts';
+import type { Changes, Region } from './edit-changes.ts';
+import { Force, type Turn } from './edit-force.ts';
+import { History } from './edit-history.ts';
+import { NewIds, namedIds, resolve } from './edit-new-ids.ts';
+import { badOp, type IdRef, type Op, type OpResult, type Row, type TableName } from './edit-ops.ts';
+import { Regions } from './edit-regions.ts';
+import { Tables } from './edit-tables.ts';
+import { BflyError } from './errors.ts';
+import type { Applied, FoldContext, LoggedEdit, VoxelOutcome } from './fold-context.ts';
+import { type FrozenLinks, freezeLinks } from './frozen-links.ts';
+import { DEFAULT_LIMITS } from './limits.ts';
+import { recordedGifts } from './recorded-gifts.ts';
+import type { Box } from './volume.ts';
+
+export type { Applied, FoldContext, LoggedEdit, VoxelOutcome } from './fold-context.ts';
+export type { FrozenLinks } from './frozen-links.ts';
+
+const LAYOUT = 1;
+
+type Touched = readonly (readonly [mip: number, box: Box])[];
+
+/** What decides about an edit that is being taken in. */
+interface Course {
+  readonly ops: readonly Op[];
+  /** Ids that the ops create, by their index. */
+  readonly created: readonly (bigint | undefined)[];
+  /** Keys of the rows that they put, as recorded; undefined for a new edit. */
+  readonly keys?: readonly (readonly bigint[] | undefined)[];
+  readonly voxels: ReadonlyMap<number, VoxelOutcome>;
+}
+
+/** The state that the edits so far come to. */
+export class EditState {
+  readonly #limit: number;
+  readonly #newIds: NewIds;
+  readonly #tables: Tables;
+  readonly #regions = new Regions();
+  readonly #meta = new History<string, unknown>();
+  #bodies = new Bodies();
+  #force = new Force();
+  /** What the voxel ops of an edit changed, by its seq. */
+  readonly #touched = new Map<number, Touched>();
+  #linksSeq = 0;
+  /** Of the edit under way: edits whose force it changed an odd number of times. */
+  #turned = new Set<number>();
+
+  constructor(context: FoldContext) {
+    this.#limit = context.bodyIds ?? DEFAULT_LIMITS.bodyIds;
+    this.#tables = new Tables(context);
+    this.#newIds = new NewIds({
+      maxId: () => context.maxId(),
+      maxLegalId: context.maxLegalId,
+      isNode: (id) => this.#bodies.ids.find(id) >= 0,
+      aliasOf: (id, region) => this.#regions.aliasOf(id, region),
+    });
+  }
+
+  /** The last seq that was taken in, 0 at first. */
+  get seq(): number {
+    return this.#bodies.graph.seq;
+  }
+
+  /** The last seq that changed the root of any id. */
+  get linksSeq(): number {
+    return this.#linksSeq;
+  }
+
+  /** Ids that are not their own root. */
+  get linkCount(): number {
+    return this.#bodies.linkCount;
+  }
+
+  /** Metadata as it is now. */
+  get meta(): ReadonlyMap<string, unknown> {
+    const meta = new Map<string, unknown>();
+    for (const [key, { value }] of this.#meta.currents()) if (value !== undefined) meta.set(key, value);
+    return meta;
+  }
+
+  /**
+   * Applies a new edit as seq + 1: all of it, or nothing.
+   *
+   * @param ops as `parseOps` reads them; kept, and not to be changed.
+   * @param voxels what came of its `split` and `write` ops, by their index; where there is none, no voxel was set.
+   * @throws BflyError BAD_REQUEST, NOT_FOUND, LIMIT or UNSUPPORTED with `{op, field}` in `details`; the state is as before then.
+   */
+  apply(ops: readonly Op[], voxels: ReadonlyMap<number, VoxelOutcome> = new Map()): Applied {
+    const course: Course = { ops, voxels, created: this.#newIds.plan(ops) };
+    this.#begin(course);
+    const results: OpResult[] = [];
+    try {
+      for (const [index, op] of ops.entries()) results.push(this.#do(op, index, course));
+    } catch (error) {
+      this.#abort();
+      throw error;
+    }
+    const touched = [...voxels.values()].flatMap((outcome) => outcome.touched);
+    const changes = this.#finish(touched);
+    return { status: Object.keys(changes).length === 0 ? 'noop' : 'applied', results, changes };
+  }
+
+  /**
+   * Takes in the next edit of a log.
+   *
+   * @param edit borrowed, but for its ops. @throws BflyError INTERNAL where it is not the next one, or its results do not fit its ops.
+   */
+  replay({ seq, ops, results, touched }: LoggedEdit): void {
+    if (seq !== this.seq + 1)
+      throw new BflyError('INTERNAL', `edit ${seq} of the log cannot follow edit ${this.seq}: the log has a gap`);
+    const hasVoxels = ops.some(({ op }) => op === 'split' || op === 'write');
+    const course: Course = { ops, voxels: new Map(), ...recordedGifts(ops, results, seq) };
+    this.#begin(course);
+    try {
+      for (const [index, op] of ops.entries()) this.#do(op, index, course);
+    } catch (error) {
+      this.#abort();
+      throw error;
+    }
+    this.#finish(hasVoxels ? touched : []);
+  }
+
+  /**
+   * The ids that these ops would be given if they were applied now, by their index: of `split`, of `write` with "new", and of a region that
+   * was never declared before.
+   *
+   * @throws BflyError LIMIT, UNSUPPORTED
+   */
+  planIds(ops: readonly Op[]): readonly (bigint | undefined)[] {
+    const created = this.#newIds.plan(ops);
+    return ops.map((op, index) => {
+      const isKnown =
+        op.op === 'region' &&
+        (op.region === 0 || this.#regions.aliasOf(resolve(op.id, created), op.region) !== undefined);
+      return isKnown ? undefined : created[index];
+    });
+  }
+
+  #begin({ ops, created }: Course): void {
+    const named: bigint[] = [];
+    for (const op of ops)
+      if (op.op === 'merge' || op.op === 'cleave') for (const id of op.ids) named.push(resolve(id, created));
+    this.#bodies.begin(named);
+    this.#newIds.begin();
+    this.#regions.begin();
+    this.#tables.begin(ops);
+    this.#turned = new Set();
+    for (const [index, op] of ops.entries()) {
+      const id = created[index];
+      if (id !== undefined && !(op.op === 'region' && op.region === 0)) this.#newIds.assign(id, op.op !== 'region');
+    }
+    for (const op of ops)
+      if (op.op !== 'merge' && op.op !== 'cleave') for (const id of namedIds(op)) this.#newIds.name(id);
+  }
+
+  #do(op: Op, index: number, course: Course): OpResult {
+    const { seq } = this;
+    const isNew = course.keys === undefined;
+    switch (op.op) {
+      case 'merge':
+      case 'cleave':
+        return this.#join(op.op, index, op.ids, course);
+      case 'split':
+        this.#refuseAlias(op.id, index, course);
+        return { id: course.created[index], voxels: course.voxels.get(index)?.voxels ?? 0 };
+      case 'write': {
+        const { voxels } = course.voxels.get(index) ?? { voxels: 0 };
+        return op.value === 'new' ? { voxels, id: course.created[index] } : { voxels };
+      }
+      case 'region': {
+        this.#refuseAlias(op.id, index, course);
+        const id = resolve(op.id, course.created);
+        const alias = course.created[index] ?? id;
+        this.#regions.set(seq, { id, region: op.region, alias }, op.box);
+        return { alias };
+      }
+      case 'put':
+        return { keys: this.#tables.put(seq, index, op, course.keys?.[index]) };
+      case 'delete':
+        this.#tables.delete(seq, op);
+        return null;
+      case 'undo':
+        this.#undo(op.seq, index, isNew);
+        return null;
+      case 'meta':
+        this.#setMeta(op.key, op.value);
+        return null;
+    }
+  }
+
+  #join(kind: 'merge' | 'cleave', index: number, refs: readonly IdRef[], course: Course): OpResult {
+    const bodies = this.#bodies;
+    const numbers = refs.map((ref) => bodies.ids.find(resolve(ref, course.created)));
+    const [first] = numbers;
+    if (first === undefined) return null;
+    bodies[kind](numbers);
+    if (course.keys !== undefined) return null;
+    if (bodies.sizeOf(first) > this.#limit)
+      throw badOp(index, 'ids', `would make a body of more than ${this.#limit} ids`, 'LIMIT');
+    return { root: bodies.ids.id(bodies.rootOf(first)) };
+  }
+
+  #refuseAlias(ref: IdRef, index: number, { created }: Course): void {
+    if (this.#regions.isAlias(resolve(ref, created)))
+      throw badOp(index, 'id', 'must be an id of voxels; this one is the alias of a region');
+  }
+
+  #undo(target: number, index: number, isNew: boolean): void {
+    const { seq } = this;
+    if (target < 1 || target >= seq)
+      throw badOp(index, 'seq', `must name an edit before this one, 1 to ${seq - 1}`, 'NOT_FOUND');
+    const turn = this.#force.undo(seq, target);
+    this.#bodies.turn(turn.out, turn.into);
+    this.#turn(turn);
+    if (isNew && turn.out.length + turn.into.length > 0 && this.#bodies.largestTouched() > this.#limit)
+      throw badOp(index, 'seq', `would make a body of more than ${this.#limit} ids`, 'LIMIT');
+  }
+
+  /** Carries a change of force to all but the bodies. */
+  #turn({ out, into }: Turn): void {
+    const isInForce = (seq: number): boolean => this.#force.isInForce(seq);
+    for (const seqs of [out, into]) {
+      this.#tables.turned(seqs, isInForce);
+      this.#regions.turned(seqs, isInForce);
+      this.#meta.turned(seqs, isInForce);
+      for (const seq of seqs) if (!this.#turned.delete(seq)) this.#turned.add(seq);
+    }
+  }
+
+  #setMeta(key: string, value: unknown): void {
+    this.#meta.set(this.seq, key, value ?? undefined);
+  }
+
+  #finish(touched: Touched): Changes {
+    const { seq } = this;
+    const roots = this.#bodies.finish();
+    if (roots.joined !== undefined || roots.parted !== undefined) this.#linksSeq = seq;
+    if (touched.length > 0) this.#touched.set(seq, touched);
+    const turned = [...this.#turned].sort((a, b) => a - b);
+    const allTouched = unique([...touched, ...turned.flatMap((edit) => this.#touched.get(edit) ?? [])]);
+    const undone = turned.filter((edit) => !this.isInForce(edit));
+    const redone = turned.filter((edit) => this.isInForce(edit));
+    return {
+      ...roots,
+      ...(allTouched.length === 0 ? {} : { touched: allTouched }),
+      ...this.#tables.finish(),
+      ...this.#regions.finish(),
+      ...this.#finishMeta(),
+      ...(undone.length === 0 ? {} : { undone }),
+      ...(redone.length === 0 ? {} : { redone }),
+    };
+  }
+
+  #finishMeta(): Pick<Changes, 'meta'> {
+    const meta: [string, unknown][] = [];
+    for (const [key, before, now] of this.#meta.changed())
+      if (before?.value !== undefined || now?.value !== undefined) meta.push([key, now?.value ?? null]);
+    this.#meta.finish();
+    return meta.length === 0 ? {} : { meta: Object.fromEntries(meta) };
+  }
+
+  /** Takes the edit under way back, as if it had never been. */
+  #abort(): void {
+    const { seq } = this;
+    const turn = this.#force.takeBack(seq);
+    this.#turn(turn);
+    this.#bodies.abort([seq, ...turn.out], turn.into);
+    this.#tables.abort(seq);
+    this.#regions.abort(seq);
+    this.#meta.abort(seq);
+    this.#newIds.abort();
+  }
+
+  /** The id that a body is called by. */
+  rootOf(id: bigint): bigint {
+    const number = this.#bodies.ids.find(id);
+    return number < 0 ? id : this.#bodies.ids.id(this.#bodies.rootOf(number));
+  }
+
+  /** Ids of a body, ascending; `[id]` where it is alone. Owned. */
+  membersOf(id: bigint): BigUint64Array {
+    const { ids, sets } = this.#bodies;
+    const number = ids.find(id);
+    if (number < 0) return BigUint64Array.of(id);
+    const set = sets.setOf(number);
+    const members = new BigUint64Array(sets.sizeOf(set));
+    let at = 0;
+    sets.forEach(set, (member) => {
+      members[at++] = ids.id(member);
+    });
+    return members.sort();
+  }
+
+  /** Number of ids of a body. */
+  bodySize(id: bigint): number {
+    const number = this.#bodies.ids.find(id);
+    return number < 0 ? 1 : this.#bodies.sizeOf(number);
+  }
+
+  /** Whether voxels may have this id as their value: it was ingested (≤ maxId), or an edit was given it. Rule [E25]. */
+  isAssigned(id: bigint): boolean {
+    return this.#newIds.isAssigned(id);
+  }
+
+  /** A region that an edit in force declares. */
+  region(id: bigint, region: number): Region | undefined {
+    return this.#regions.get(id, region);
+  }
+
+  /** The region that has an alias, if an edit in force declares it. */
+  regionOfAlias(alias: bigint): Region | undefined {
+    return this.#regions.ofAlias(alias);
+  }
+
+  /** Regions in force, in the order of their first declaration. */
+  regions(): Iterable<Region> {
+    return this.#regions.all();
+  }
+
+  /** A row as it is now: edited, or from before any edit. */
+  row(table: TableName, key: bigint): Row | undefined {
+    return this.#tables.row(table, key);
+  }
+
+  /** Keys of which an edit in force decides, and their rows now; undefined: a row from before any edit is gone. */
+  editedRows(table: TableName): Iterable<readonly [key: bigint, row: Row | undefined]> {
+    return this.#tables.edited(table);
+  }
+
+  /** Whether an edit is in force now; false for a seq that is not known. */
+  isInForce(seq: number): boolean {
+    return seq >= 1 && seq <= this.seq && this.#force.isInForce(seq);
+  }
+
+  /** Seqs that are not in force as of a seq; default: now. */
+  outOfForce(at: number = this.seq): ReadonlySet<number> {
+    return this.#force.outOfForce(at);
+  }
+
+  /** For each edit that changed the force of others, ascending: which ones. */
+  forceChanges(): Iterable<readonly [seq: number, edits: readonly number[]]> {
+    return this.#force.history();
+  }
+
+  /** The links as they are now, for pages over many turns while edits go on. Costs copies of three typed arrays. */
+  freezeLinks(): FrozenLinks {
+    return freezeLinks(this.#bodies, this.seq);
+  }
+
+  /** All that is needed to go on from here, in parts of at most 4 MiB; owned. The same edits give the same bytes. */
+  checkpoint(): Uint8Array[] {
+    const writer = new PartWriter();
+    const { last, assigned, named } = this.#newIds.dump();
+    writer.value({ layout: LAYOUT, linksSeq: this.#linksSeq, last });
+    writer.words(BigUint64Array.from(assigned));
+    writer.words(BigUint64Array.from(named));
+    writer.words(this.#force.dump());
+    dumpBodies(this.#bodies, writer);
+    writer.values(this.#touched);
+    writer.values(this.#regions.dump());
+    writer.values(this.#tables.dump());
+    writer.values(
+      [...this.#meta.dump()].map(([key, entries]) => [key, entries.map(({ seq, value }) => [seq, value ?? null])]),
+    );
+    return writer.finish();
+  }
+
+  /**
+   * The state of a checkpoint.
+   *
+   * @param parts borrowed until the call returns. @throws BflyError INTERNAL where they are damaged, or of another version.
+   */
+  static fromCheckpoint(context: FoldContext, parts: readonly Uint8Array[]): EditState {
+    const reader = new PartReader(parts);
+    const header = reader.value() as { layout: number; linksSeq: number; last: number | bigint | null }; // only `checkpoint` makes it
+    if (header.layout !== LAYOUT) throw new BflyError('INTERNAL', 'a snapshot of edits is of another version');
+    const state = new EditState(context);
+    state.#linksSeq = header.linksSeq;
+    state.#newIds.load(header.last === null ? undefined : BigInt(header.last), reader.uint64(), reader.uint64());
+    state.#force = Force.load(reader.uint32());
+    const isInForce = (seq: number): boolean => state.#force.isInForce(seq);
+    state.#bodies = loadBodies(reader, isInForce);
+    // What follows was made by `checkpoint`, value by value.
+    for (const [seq, touched] of reader.values()) state.#touched.set(seq as number, touched as Touched);
+    for (const region of reader.values()) state.#regions.load(region, isInForce);
+    for (const row of reader.values()) state.#tables.load(row, isInForce);
+    for (const [key, entries] of reader.values())
+      state.#meta.load(
+        key as string,
+        (entries as [number, unknown][]).map(([seq, value]) => ({ seq, value: value ?? undefined })),
+        isInForce,
+      );
+    return state;
+  }
+}
+
+/** The boxes without those that occur before. */
+function unique(touched: Touched): Touched {
+  const seen = new Map<string, Touched[number]>();
+  for (const one of touched) {
+    const key = String(one);
+    if (!seen.has(key)) seen.set(key, one);
+  }
+  return [...seen.values()];
+}

@@ -1,0 +1,106 @@
+/** EDIT and BULK of one session. */
+import { BflyError } from '../../protocol/errors.ts';
+import type { Bulk, Edit } from '../../protocol/messages.ts';
+import { nameOf } from '../core/edits/edit-feed.ts';
+import type { OpenLog } from '../core/edits/edit-logs.ts';
+import type { EditOutcome } from '../core/edits/edit-request.ts';
+import { BulkInbox } from './bulk-inbox.ts';
+import type { OpenRequest, SessionContext } from './session-context.ts';
+import { TokenBucket } from './token-bucket.ts';
+
+/** Unanswered EDITs of one writer. Rule [E3]. */
+const UNANSWERED = 16;
+
+/** Edits of one session. */
+export class EditRequests {
+  readonly #context: SessionContext;
+  readonly #rate: TokenBucket;
+  readonly #inbox: BulkInbox;
+  readonly #unanswered = new Map<string, number>();
+  /** Writers that this session has used or asked for: their edits are its own. By name, see `nameOf`. */
+  readonly writers = new Set<string>();
+
+  constructor(context: SessionContext) {
+    this.#context = context;
+    const { limits, now } = context.home;
+    this.#rate = new TokenBucket(limits.editsPerSecond, limits.editsBurst, now());
+    this.#inbox = new BulkInbox(now);
+  }
+
+  /** Takes voxels for an EDIT. Borrowed. */
+  bulk(message: Bulk): void {
+    const fault = this.#inbox.take(message);
+    if (fault !== undefined) this.#context.error(0, fault);
+  }
+
+  sweep(now: number): void {
+    this.#inbox.sweep(now);
+  }
+
+  close(): void {
+    this.#inbox.close();
+  }
+
+  /** Takes an EDIT; the reply follows once it is durable. Its bytes are owned. */
+  edit(message: Edit): void {
+    const { home, error } = this.#context;
+    const writer = nameOf(message.wid);
+    const open = this.#unanswered.get(writer) ?? 0;
+    if (open >= UNANSWERED)
+      return error(message.id, new BflyError('LIMIT', `at most ${UNANSWERED} EDITs of a writer may be unanswered`));
+    const retryMs = this.#rate.take(home.now());
+    if (retryMs > 0)
+      return error(message.id, new BflyError('RATE_LIMITED', 'too many edits; wait a moment', { retryMs }));
+    this.#unanswered.set(writer, open + 1);
+    // Sent edits cannot be taken back: CANCEL changes nothing.
+    const request: OpenRequest = { cancel: () => {}, drop: () => {} };
+    this.#context.requests.set(message.id, request);
+    this.#submit(message).then(
+      (outcome) => this.#answer(message, writer, request, () => this.#reply(message.id, outcome)),
+      (fault: unknown) => this.#answer(message, writer, request, () => error(message.id, this.#fault(fault))),
+    );
+  }
+
+  #submit(message: Edit): Promise<EditOutcome> {
+    const open = this.#openLog(message.path);
+    return open instanceof Promise ? open.then((log) => this.#enter(log, message)) : this.#enter(open, message);
+  }
+
+  #enter({ log }: OpenLog, message: Edit): Promise<EditOutcome> {
+    // Before the edit is told to anyone, its author included.
+    this.writers.add(nameOf(message.wid));
+    const bulk = (id: number): Promise<Bulk> => this.#inbox.claim(id);
+    return log.submit({ ...message, bulk }, this.#context.identity());
+  }
+
+  /** At once where the path is open: the order of arrival is then the order of work. */
+  #openLog(path: string): OpenLog | Promise<OpenLog> {
+    const { home, checkRead } = this.#context;
+    try {
+      checkRead(path);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return home.peekLog(path) ?? home.openLog(path);
+  }
+
+  #reply(id: number, { status, seq, dup, results }: EditOutcome): void {
+    this.#context.send({ kind: 'EDIT_OK', id, status, seq, results, ...(dup === undefined ? {} : { dup }) });
+  }
+
+  #answer(message: Edit, writer: string, request: OpenRequest, send: () => void): void {
+    const { requests } = this.#context;
+    const open = (this.#unanswered.get(writer) ?? 1) - 1;
+    if (open > 0) this.#unanswered.set(writer, open);
+    else this.#unanswered.delete(writer);
+    if (requests.get(message.id) !== request) return;
+    requests.delete(message.id);
+    send();
+  }
+
+  #fault(error: unknown): BflyError {
+    if (error instanceof BflyError) return error;
+    this.#context.home.log.error({ err: error }, 'an edit failed');
+    return new BflyError('INTERNAL', 'the edit failed inside the server');
+  }
+}

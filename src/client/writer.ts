@@ -1,0 +1,375 @@
+/**
+ * One writer of a path: gives edits their numbers, keeps their order, and knows what a refusal means. Rules [E2], [E3], [E14]..[E16].
+ *
+ * An edit is in the queue until its fate is known. At most 16 of them are with the connection, which sends those without an answer
+ * again on its next line, byte by byte the same. After a refusal nothing new is sent until everything under way is answered, so
+ * what was refused keeps its place.
+ */
+import { BflyError, type ErrorName } from '../../protocol/index.ts';
+import { type BackOff, backOffMs } from './back-off.ts';
+import { ConflictError, type EditResult } from './edit-result.ts';
+import type { Epochs } from './epochs.ts';
+import type { OperationHost } from './operation.ts';
+import { type EditFields, type EditOwner, PendingEdit } from './pending-edit.ts';
+import type { SavedEdit, SavedWriter, WriterStore } from './writer-store.ts';
+
+/** Edits of a writer without an answer, rule [E3]. */
+const MAX_UNANSWERED = 16;
+/** Bytes of voxels that wait on a connection, rule [E12]. */
+const MAX_BULK_BYTES = 8 * 1_024 * 1_024;
+const WID_BYTES = 16;
+/** Names that a subscription is asked about, rule [S2]. */
+const MAX_WIDS = 8;
+const BOUNDS: BackOff = { minMs: 50, maxMs: 10_000 };
+/** Refusals in a row after which an edit that may be the cause of the server's fault is given up. */
+const MAX_FAULTS = 8;
+
+/** Certainly not applied: the ops are sent again under a new number. */
+const NOT_APPLIED: readonly ErrorName[] = ['REJECTED', 'UNAVAILABLE', 'RATE_LIMITED'];
+/** Perhaps applied: the same bytes are sent again. */
+const UNCERTAIN: readonly ErrorName[] = ['TIMEOUT', 'INTERNAL'];
+
+/** What a writer needs of its session. */
+export interface WriterHost {
+  readonly operations: OperationHost;
+  readonly epochs: Epochs;
+  readonly store: WriterStore | undefined;
+  /** Id of the user of this moment. */
+  userId(): string;
+  /** Asks for the epoch of a path. */
+  askEpoch(path: string): Promise<Uint8Array>;
+  /** An edit of another life of the log, for the user to decide. */
+  orphaned(path: string, fields: EditFields, error: BflyError): void;
+  /** An edit of an earlier page was answered. */
+  recovered(path: string, fields: EditFields, outcome: EditResult | BflyError): void;
+  /** The store failed. */
+  trouble(error: BflyError): void;
+}
+
+/** A writer of one path. */
+export class Writer implements EditOwner {
+  readonly #host: WriterHost;
+  readonly #path: string;
+  #wid: Uint8Array = new Uint8Array(0);
+  /** Every name that it went by. */
+  readonly #wids = new Map<string, Uint8Array>();
+  #wseq = 0;
+  #user = '';
+  #queue: PendingEdit[] = [];
+  #submitted = 0;
+  #stage: 'new' | 'preparing' | 'ready' = 'new';
+  #saving = false;
+  /** Refused at least one: the next is not sent before this time. */
+  #heldUntil: number | undefined;
+  #forgetTimer: (() => void) | undefined;
+
+  constructor(host: WriterHost, path: string) {
+    this.#host = host;
+    this.#path = path;
+  }
+
+  /** Edits whose fate is not known. */
+  get unanswered(): number {
+    return this.#queue.length;
+  }
+
+  /** Its newest names, 16 bytes each. */
+  get wids(): readonly Uint8Array[] {
+    return [...this.#wids.values()].slice(-MAX_WIDS);
+  }
+
+  /** Whether it has ever gone by this name. */
+  owns(wid: Uint8Array): boolean {
+    return this.#wids.has(hex(wid));
+  }
+
+  /** Adds an edit at the end. `fields.epoch` of no bytes: the one that the path is in at this moment. */
+  add(fields: EditFields, signal?: AbortSignal): PendingEdit {
+    const epoch = this.#stage === 'ready' ? this.#host.epochs.get(this.#path) : undefined;
+    const whole = fields.epoch.length === 0 && epoch !== undefined ? { ...fields, epoch } : fields;
+    const edit = new PendingEdit(this, this.#path, whole, signal);
+    if (signal?.aborted) {
+      edit.reject(signal.reason);
+      return edit;
+    }
+    this.#queue.push(edit);
+    this.#pump();
+    return edit;
+  }
+
+  /** Reads what an earlier page left, and sends it. */
+  recover(): Promise<void> {
+    return this.#prepare();
+  }
+
+  /** The log of the path has begun another life: what may not have reached it is for the user to decide. Rule [E16]. */
+  newEpoch(epoch: Uint8Array): void {
+    if (this.#stage !== 'ready') return;
+    this.#renew();
+    const error = new BflyError('EPOCH_MISMATCH', 'the log of the path was begun anew; look at the edit again', {
+      details: { epoch },
+    });
+    for (const edit of [...this.#queue]) if (!edit.onLine) this.#orphan(edit, error);
+    this.#pump();
+  }
+
+  answered(edit: PendingEdit, result: EditResult): void {
+    edit.refusals = 0;
+    this.#remove(edit);
+    edit.resolve(result);
+    this.#save();
+    this.#pump();
+  }
+
+  refused(edit: PendingEdit, error: BflyError): void {
+    this.#takeBack(edit);
+    if (!edit.wanted) this.#remove(edit);
+    else if (NOT_APPLIED.includes(error.code)) {
+      edit.wseq = 0;
+      this.#hold(edit, error);
+    } else if (UNCERTAIN.includes(error.code) && ++edit.refusals < MAX_FAULTS) this.#hold(edit, error);
+    else if (error.code === 'WSEQ_REUSED') {
+      edit.wseq = 0;
+      if (sameWid(edit.wid, this.#wid)) this.#renew();
+      this.#heldUntil ??= 0;
+    } else if (error.code === 'EPOCH_MISMATCH') this.#mismatch(edit, error);
+    else {
+      this.#remove(edit);
+      edit.reject(error.code === 'CONFLICT' ? new ConflictError(error) : error);
+    }
+    this.#save();
+    this.#pump();
+  }
+
+  failed(edit: PendingEdit, error: unknown): void {
+    this.#remove(edit);
+    edit.reject(error);
+    queueMicrotask(() => this.#pump()); // where the session is over, the next one fails too
+  }
+
+  abandoned(edit: PendingEdit): void {
+    this.#remove(edit);
+    edit.reject(undefined);
+    this.#save();
+    this.#pump();
+  }
+
+  /** The session is over. */
+  shut(error: unknown): void {
+    this.#forgetTimer?.();
+    for (const edit of this.#queue.splice(0)) {
+      this.#host.operations.finish(edit);
+      edit.reject(error);
+    }
+  }
+
+  #mismatch(edit: PendingEdit, error: BflyError): void {
+    this.#orphan(edit, error);
+    const epoch = error.details?.['epoch'];
+    if (epoch instanceof Uint8Array) this.#host.epochs.learn(this.#path, epoch);
+    else
+      void this.#host.askEpoch(this.#path).then(
+        (asked) => this.#host.epochs.learn(this.#path, asked),
+        () => {},
+      );
+  }
+
+  #orphan(edit: PendingEdit, error: BflyError): void {
+    this.#remove(edit);
+    edit.reject(error);
+    this.#host.orphaned(this.#path, edit.fields, error);
+  }
+
+  #renew(): void {
+    this.#wid = crypto.getRandomValues(new Uint8Array(WID_BYTES));
+    this.#wids.set(hex(this.#wid), this.#wid);
+    this.#wseq = 0;
+    this.#user = this.#host.userId();
+  }
+
+  /** The connection has nothing more to do with it; it stays in its place. */
+  #takeBack(edit: PendingEdit): void {
+    if (edit.stage !== 'submitted') return;
+    edit.stage = 'waiting';
+    this.#submitted--;
+    this.#host.operations.finish(edit);
+  }
+
+  #remove(edit: PendingEdit): void {
+    this.#takeBack(edit);
+    this.#queue = this.#queue.filter((other) => other !== edit);
+  }
+
+  #hold(edit: PendingEdit, error: BflyError): void {
+    const { clock } = this.#host.operations;
+    // A number that came too late is no sign of trouble: the next one may go at once.
+    const isFree = error.code === 'REJECTED' && edit.refusals === 0;
+    const ms = isFree ? 0 : backOffMs(edit.refusals, BOUNDS, error.retryMs ?? 0, clock.random());
+    if (NOT_APPLIED.includes(error.code)) edit.refusals++;
+    this.#heldUntil = Math.max(this.#heldUntil ?? 0, clock.now() + ms);
+  }
+
+  #pump(): void {
+    if (this.#queue.length === 0) return;
+    if (this.#stage !== 'ready') {
+      void this.#prepare();
+      return;
+    }
+    if (this.#saving || this.#isHeld()) return;
+    const batch = this.#nextBatch();
+    if (batch.length === 0) return;
+    const fresh = this.#number(batch);
+    const saved = this.#save();
+    if (saved === undefined) this.#submit(batch);
+    else
+      void saved.then(() => {
+        if (this.#heldUntil === undefined) this.#submit(batch);
+        else for (const edit of fresh) edit.wseq = 0; // never sent, and what was refused meanwhile goes first
+      });
+  }
+
+  /** What may be sent now: few enough, and not more voxels beside them than the server lets wait. Rules [E3], [E12]. */
+  #nextBatch(): PendingEdit[] {
+    let free = MAX_UNANSWERED;
+    let room = MAX_BULK_BYTES;
+    const batch: PendingEdit[] = [];
+    for (const edit of this.#queue) {
+      if (free === 0) break;
+      const bytes = edit.fields.bulks.reduce((sum, bulk) => sum + bulk.bytes.length, 0);
+      if (edit.stage === 'waiting') {
+        if (bytes > 0 && bytes > room && room < MAX_BULK_BYTES) break;
+        batch.push(edit);
+      }
+      free--;
+      room -= bytes;
+    }
+    return batch;
+  }
+
+  #isHeld(): boolean {
+    if (this.#heldUntil === undefined) return false;
+    if (this.#submitted > 0) return true;
+    const { clock } = this.#host.operations;
+    const ms = this.#heldUntil - clock.now();
+    if (ms > 0) {
+      this.#forgetTimer?.();
+      this.#forgetTimer = clock.after(ms, () => this.#pump());
+      return true;
+    }
+    this.#heldUntil = undefined;
+    return false;
+  }
+
+  /** @returns those that had no number. */
+  #number(batch: readonly PendingEdit[]): PendingEdit[] {
+    // A writer is bound to one user: after another login it goes on under another name.
+    if (this.#user !== this.#host.userId()) this.#renew();
+    const fresh = batch.filter((edit) => edit.wseq === 0);
+    for (const edit of fresh) {
+      edit.wid = this.#wid;
+      edit.wseq = ++this.#wseq;
+    }
+    return fresh;
+  }
+
+  #submit(batch: readonly PendingEdit[]): void {
+    for (const edit of batch) {
+      if (edit.stage !== 'waiting' || !this.#queue.includes(edit)) continue;
+      edit.stage = 'submitted';
+      this.#submitted++;
+      this.#host.operations.submit(edit);
+    }
+  }
+
+  /** @returns undefined where nothing has to be waited for. */
+  #save(): Promise<void> | undefined {
+    const { store } = this.#host;
+    if (store === undefined || this.#stage !== 'ready') return undefined;
+    const pending = this.#queue.map((edit): SavedEdit => ({ ...edit.fields, wid: edit.wid, wseq: edit.wseq }));
+    try {
+      const saving = store.save(this.#path, { wid: this.#wid, wseq: this.#wseq, user: this.#user, pending });
+      if (saving === undefined) return undefined;
+      this.#saving = true;
+      return saving
+        .catch((cause: unknown) => this.#storeFailed(cause))
+        .then(() => {
+          this.#saving = false;
+          queueMicrotask(() => this.#pump());
+        });
+    } catch (cause) {
+      this.#storeFailed(cause);
+      return undefined;
+    }
+  }
+
+  /** The edit is sent all the same: what is not kept is only missed after a reload. */
+  #storeFailed(cause: unknown): void {
+    this.#host.trouble(new BflyError('UNAVAILABLE', 'the store of writers failed', { cause }));
+  }
+
+  async #prepare(): Promise<void> {
+    if (this.#stage !== 'new') return;
+    this.#stage = 'preparing';
+    try {
+      const saved = await this.#load();
+      const epoch = this.#host.epochs.get(this.#path) ?? (await this.#host.askEpoch(this.#path));
+      this.#host.epochs.learn(this.#path, epoch);
+      this.#begin(saved, epoch);
+    } catch (error) {
+      this.#stage = 'new';
+      for (const edit of this.#queue.splice(0)) edit.reject(error);
+    }
+  }
+
+  async #load(): Promise<SavedWriter | undefined> {
+    try {
+      return await this.#host.store?.load(this.#path);
+    } catch (cause) {
+      this.#storeFailed(cause);
+      return undefined;
+    }
+  }
+
+  #begin(saved: SavedWriter | undefined, epoch: Uint8Array): void {
+    this.#renew();
+    const early = this.#queue;
+    for (const edit of early) if (edit.fields.epoch.length === 0) edit.fields = { ...edit.fields, epoch };
+    if (saved !== undefined) this.#takeOver(saved, early);
+    this.#stage = 'ready';
+    this.#pump();
+  }
+
+  #takeOver(saved: SavedWriter, early: readonly PendingEdit[]): void {
+    if (saved.user !== this.#user) {
+      const error = new BflyError('FORBIDDEN', 'the edit was made by another user before the page was loaded');
+      for (const { wid: _wid, wseq: _wseq, ...fields } of saved.pending) this.#host.orphaned(this.#path, fields, error);
+      return;
+    }
+    this.#queue = [...saved.pending.map((edit) => this.#revive(edit)), ...early];
+    for (const { wid } of [saved, ...saved.pending]) this.#wids.set(hex(wid), wid);
+    if (saved.wid.length !== WID_BYTES) return;
+    this.#wid = saved.wid;
+    this.#wseq = saved.wseq;
+  }
+
+  #revive({ wid, wseq, ...fields }: SavedEdit): PendingEdit {
+    const edit = new PendingEdit(this, this.#path, fields, undefined);
+    edit.wid = wid;
+    edit.wseq = wseq;
+    edit.result.then(
+      (result) => this.#host.recovered(this.#path, fields, result),
+      (error) => {
+        if (error instanceof BflyError) this.#host.recovered(this.#path, fields, error);
+      },
+    );
+    return edit;
+  }
+}
+
+function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+function sameWid(a: Uint8Array, b: Uint8Array): boolean {
+  return hex(a) === hex(b);
+}

@@ -1,0 +1,64 @@
+/** Reads the edits of one path from the store. */
+import { BflyError } from '../../../protocol/errors.ts';
+import type { Database } from '../../database/database.ts';
+import { LogKind, logDeltaKey, logRange, logRecordKey, logSeq } from '../../database/keys.ts';
+import { decodeRecord, publicPartOf } from './edit-record.ts';
+import type { EditOutcome, LoggedRecord } from './edit-request.ts';
+
+/** An edit's value in the log. */
+export interface StoredEdit {
+  readonly seq: number;
+  /** Owned. */
+  readonly value: Uint8Array;
+}
+
+/** Edits of one path. */
+export class LogReader {
+  readonly #database: Database;
+  readonly #path: number;
+
+  /** @param path the path's number in the log. */
+  constructor(database: Database, path: number) {
+    this.#database = database;
+    this.#path = path;
+  }
+
+  /** Seq of the last edit in the store, 0 for none. */
+  last(): number {
+    const range = { ...logRange(this.#path, LogKind.RECORD), reverse: true, limit: 1 };
+    const [found] = this.#database.entries('log', range);
+    return found === undefined ? 0 : logSeq(found[0]);
+  }
+
+  /** An edit's value as it is stored; undefined where there is none. Owned. */
+  value(seq: number): Uint8Array | undefined {
+    return this.#database.entry('log', logRecordKey(this.#path, seq));
+  }
+
+  /** An edit. @throws INTERNAL where the log has none of this seq. */
+  record(seq: number): LoggedRecord & { readonly status: EditOutcome['status'] } {
+    const value = this.value(seq);
+    if (value === undefined) throw new BflyError('INTERNAL', `edit ${seq} is missing in the log`);
+    return decodeRecord(value);
+  }
+
+  /** Edits behind `after`, ascending, at most `limit`, not above `upto`. */
+  page(after: number, limit: number, upto: number = Number.MAX_SAFE_INTEGER - 1): StoredEdit[] {
+    if (after >= upto) return [];
+    const range = { start: logRecordKey(this.#path, after + 1), end: logRecordKey(this.#path, upto + 1), limit };
+    return this.#database.entries('log', range).map(([key, value]) => ({ seq: logSeq(key), value }));
+  }
+
+  /** The stored delta of one edit on one tile. @throws INTERNAL where it is missing. */
+  delta(seq: number, part: number): Uint8Array {
+    const bytes = this.#database.entry('log', logDeltaKey(this.#path, seq, part));
+    if (bytes === undefined) throw new BflyError('INTERNAL', `the voxels of edit ${seq} are missing in the log`);
+    return bytes;
+  }
+
+  /** An edit's map as others get it; owned. */
+  publicPart(seq: number): Uint8Array | undefined {
+    const value = this.value(seq);
+    return value === undefined ? undefined : publicPartOf(value);
+  }
+}

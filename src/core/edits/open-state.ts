@@ -1,0 +1,156 @@
+/** Opens what a path's log holds: the newest snapshot of the state, then the edits behind it, and which tiles they changed. */
+import type { FoldContext } from '../../../protocol/edit-state.ts';
+import { EditState } from '../../../protocol/edit-state.ts';
+import { BflyError } from '../../../protocol/errors.ts';
+import { parseOps } from '../../../protocol/parse-ops.ts';
+import type { DType, Vec3 } from '../../../protocol/volume.ts';
+import { LogKind, logRange, logSeq } from '../../database/keys.ts';
+import { deltaTile } from '../../image/voxel-delta.ts';
+import { newestCheckpoint } from './checkpoint.ts';
+import { CHK_BYTES, chkOf, decodeRecord, publicPartOf } from './edit-record.ts';
+import type { ChannelRows, LogContext } from './log-context.ts';
+import { LogReader } from './log-reader.ts';
+import { footprintFactors, VoxelHistory } from './voxel-history.ts';
+
+/** A path's log as it was found. */
+export interface OpenedState {
+  readonly state: EditState;
+  readonly voxels: VoxelHistory;
+  readonly rows: ChannelRows;
+  /** chk of the last edit, 8 zeros where there is none. */
+  readonly chk: Uint8Array;
+  /** Seq of the snapshot that it began with, 0 for none. */
+  readonly checkpointSeq: number;
+}
+
+/** Edits that are replayed between two turns of the event loop. */
+const PAGE = 512;
+
+/** How to open a log. */
+export interface OpenOptions {
+  /** Replays every edit, whatever snapshots there are. */
+  readonly fromScratch?: boolean;
+  /** Replays only up to this seq. */
+  readonly upto?: number;
+}
+
+/**
+ * Opens a path's log.
+ *
+ * @throws BflyError INTERNAL where edits are missing or damaged.
+ */
+export async function openState(context: LogContext, options: OpenOptions = {}): Promise<OpenedState> {
+  const { channel, database } = context;
+  const reader = new LogReader(database, channel.number);
+  const head = Math.min(reader.last(), options.upto ?? Number.MAX_SAFE_INTEGER);
+  const rows = await context.openRows();
+  const { state, checkpointSeq } = startState(context, rows, options.fromScratch === true ? 0 : head);
+  while (state.seq < head) {
+    for (const { seq, value } of reader.page(state.seq, PAGE, head)) {
+      if (seq !== state.seq + 1) throw gap(state.seq + 1);
+      const { ops, results, changes } = decodeRecord(value);
+      state.replay({ seq, ops: parseOps(ops), results, touched: changes.touched ?? [] });
+    }
+    if (state.seq < head) await new Promise((resolve) => setImmediate(resolve));
+  }
+  const last = head === 0 ? undefined : reader.value(head);
+  const chk = last === undefined ? new Uint8Array(CHK_BYTES) : chkOf(publicPartOf(last)).slice();
+  return { state, voxels: await openVoxels(context, state), rows, chk, checkpointSeq };
+}
+
+function startState(
+  context: LogContext,
+  rows: ChannelRows,
+  upto: number,
+): { readonly state: EditState; readonly checkpointSeq: number } {
+  const { channel, database, log } = context;
+  const fold = foldContext(context, rows);
+  const checkpoint = upto === 0 ? undefined : newestCheckpoint(database, channel.number, upto);
+  if (checkpoint !== undefined)
+    try {
+      const state = EditState.fromCheckpoint(fold, checkpoint.parts);
+      if (state.seq === checkpoint.seq) return { state, checkpointSeq: checkpoint.seq };
+    } catch (error) {
+      log.warn({ err: error, path: channel.path, seq: checkpoint.seq }, 'a snapshot cannot be used; replaying the log');
+    }
+  return { state: new EditState(fold), checkpointSeq: 0 };
+}
+
+/** The facts of a channel that the fold needs. */
+export function foldContext({ channel, maxId }: LogContext, rows: ChannelRows): FoldContext {
+  return {
+    maxId,
+    maxLegalId: greatestOf(channel.dtype),
+    baseRow: (table, key) => rows.baseRow(table, key),
+    lastBaseKey: (table) => rows.lastBaseKey(table),
+  };
+}
+
+/** The greatest id that voxels of a type hold. */
+function greatestOf(dtype: DType): bigint {
+  switch (dtype) {
+    case 'uint8':
+      return 0xffn;
+    case 'int8':
+      return 0x7fn;
+    case 'uint16':
+      return 0xffffn;
+    case 'int16':
+      return 0x7fffn;
+    case 'uint32':
+      return 0xffff_ffffn;
+    case 'int32':
+      return 0x7fff_ffffn;
+    case 'uint64':
+      return 0xffff_ffff_ffff_ffffn;
+    case 'int64':
+      return 0x7fff_ffff_ffff_ffffn;
+    case 'float32':
+      // Whole numbers up to here are exact.
+      return 2n ** 24n;
+  }
+}
+
+/** Deltas stand in the log by seq; when edits went out of force the state knows. */
+async function openVoxels({ channel, database }: LogContext, state: EditState): Promise<VoxelHistory> {
+  const voxels = new VoxelHistory(channel.mips, footprintFactors(channel.mips, channel.factors));
+  const turns = [...state.forceChanges()];
+  let nextTurn = 0;
+  const turnUpTo = (seq: number): void => {
+    for (let turn = turns[nextTurn]; turn !== undefined && turn[0] <= seq; turn = turns[++nextTurn])
+      voxels.force(turn[0], turn[1]);
+  };
+  let tiles: Vec3[] = [];
+  let at = 0;
+  const add = (): void => {
+    if (tiles.length === 0) return;
+    turnUpTo(at - 1);
+    voxels.add(at, tiles);
+    turnUpTo(at);
+    tiles = [];
+  };
+  const { end, ...range } = logRange(channel.number, LogKind.DELTA);
+  let { start } = range;
+  for (;;) {
+    const page = database.entries('log', { start, end, limit: PAGE });
+    for (const [key, value] of page) {
+      const seq = logSeq(key);
+      if (seq > state.seq) break;
+      if (seq !== at) add();
+      at = seq;
+      tiles.push(deltaTile(value));
+    }
+    const last = page[page.length - 1];
+    if (page.length < PAGE || last === undefined) break;
+    // The key behind the last one.
+    start = Uint8Array.of(...last[0], 0);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  add();
+  turnUpTo(state.seq);
+  return voxels;
+}
+
+function gap(seq: number): BflyError {
+  return new BflyError('INTERNAL', `edit ${seq} is missing in the log: restore the store from a backup`);
+}

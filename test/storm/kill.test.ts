@@ -1,0 +1,48 @@
+/** Servers that are killed while everybody edits. 8 kills; BFLY_STORM=1: 60. */
+import { afterEach, describe, expect, it } from 'vitest';
+import { ChildServer } from '../support/child-server.ts';
+import { lineTransports, needsBuild } from '../support/line-server.ts';
+import { seededRandom, testSeed } from '../support/seed.ts';
+import { Crowd, isLongRun } from '../support/storm.ts';
+
+const KILLS = isLongRun ? 60 : 8;
+const CLIENTS = 32;
+
+needsBuild();
+let server: ChildServer | undefined;
+let crowd: Crowd | undefined;
+afterEach(async () => {
+  await crowd?.stop();
+  await server?.dispose();
+});
+
+describe('a server that is killed again and again', { timeout: isLongRun ? 900_000 : 120_000 }, () => {
+  const transport = lineTransports('kill storms').at(-1) ?? 'ws';
+
+  it('[E4] [E15] [S1] [S8] loses no acknowledged edit, undoes none that was seen, and applies each once', async () => {
+    const seed = testSeed('kill storm');
+    const random = seededRandom(seed);
+    const child = await ChildServer.start({ transport });
+    server = child;
+    crowd = new Crowd({ url: () => child.url, seed, editors: CLIENTS, watchers: CLIENTS, editing: { pauseMs: 60 } });
+    crowd.start();
+    const { ledger } = crowd;
+    for (let kill = 0; kill < KILLS; kill++) {
+      // Some edits on, and a moment more: in the middle of a commit as likely as between two.
+      await crowd.moreEdits(1 + Math.floor(200 * random()));
+      await new Promise((resolve) => setTimeout(resolve, 20 * random()));
+      await child.kill();
+      await child.restart();
+    }
+    await crowd.moreEdits(100);
+    const log = await crowd.finish(child.url);
+    const seen = crowd.watchers.map((watcher) => watcher.seen);
+    expect(ledger.check(log, seen)).toEqual([]);
+    expect(seen.map(({ start, digests }) => start + digests.length)).toEqual(seen.map(() => log.head));
+    // Or nobody was there when it happened.
+    expect(Math.min(...crowd.watchers.map(({ resumed }) => resumed))).toBeGreaterThanOrEqual(KILLS / 2);
+    console.info(
+      `${KILLS} kills, ${ledger.submitted} edits sent, ${ledger.acknowledged} acknowledged, head ${log.head}`,
+    );
+  });
+});

@@ -15,10 +15,12 @@ export function dumpBodies({ ids, graph, sets }: Bodies, writer: PartWriter): vo
     if (numberOf[root] === -1) numberOf[root] = count++;
     return numberOf[root] as number;
   };
-  const members = Int32Array.from({ length: ids.size }, (_, number) => setOf(sets.labelOf(number)));
-  const ended = Int32Array.from(cleaved, (_, cleaving) =>
-    graph.isCleavingInForce(cleaving) ? setOf(graph.labelOfCleaving(cleaving)) : -1,
-  );
+  // Loops: the callbacks of `Int32Array.from` are ten times slower.
+  const members = new Int32Array(ids.size);
+  for (let number = 0; number < ids.size; number++) members[number] = setOf(sets.labelOf(number));
+  const ended = new Int32Array(cleaved.length).fill(-1);
+  for (let cleaving = 0; cleaving < ended.length; cleaving++)
+    if (graph.isCleavingInForce(cleaving)) ended[cleaving] = setOf(graph.labelOfCleaving(cleaving));
   writer.value(count);
   writer.words(ids.low.subarray(0, ids.size));
   writer.words(ids.high.subarray(0, ids.size));
@@ -26,7 +28,7 @@ export function dumpBodies({ ids, graph, sets }: Bodies, writer: PartWriter): vo
 }
 
 /** Reads bodies. */
-export function loadBodies(reader: PartReader, isInForce: (seq: number) => boolean): Bodies {
+export function loadBodies(reader: PartReader, outOfForce: Iterable<number>): Bodies {
   const count = Number(reader.value());
   const ids = new IdTable();
   ids.load(reader.uint32(), reader.uint32());
@@ -39,7 +41,8 @@ export function loadBodies(reader: PartReader, isInForce: (seq: number) => boole
     cleavedAt: reader.int32(),
     cleavingStart: reader.uint32(),
   };
-  const force = Uint8Array.from(dump.edgeStart, (_, seq) => (seq > 0 && isInForce(seq) ? 1 : 0));
+  const force = new Uint8Array(dump.edgeStart.length).fill(1);
+  for (const seq of outOfForce) force[seq] = 0;
   const graph = new EditGraph();
   graph.load(dump, ids.size, force, ended);
   const sets = new Partition();

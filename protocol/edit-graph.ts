@@ -220,7 +220,12 @@ export class EditGraph {
     this.edgeSeq = seqsOf(edgeStart, this.#edges);
     this.newestHalf = new Int32Array(numbers);
     this.nextHalf = new Int32Array(ends.length);
-    for (let half = 0; half < ends.length; half++) this.#link(half, ends[half] as number);
+    const { newestHalf, nextHalf } = this;
+    for (let half = 0; half < ends.length; half++) {
+      const number = ends[half] as number;
+      nextHalf[half] = newestHalf[number] as number;
+      newestHalf[number] = half + 1;
+    }
     this.#wasCleaved = new Uint8Array(numbers);
     this.#cleaved = cleaved;
     this.#cleavedAt = cleavedAt;
@@ -244,7 +249,10 @@ export interface GraphDump {
 /** The seq of each thing, by the first thing of each seq. */
 function seqsOf(starts: Uint32Array, count: number): Uint32Array {
   const seqs = new Uint32Array(count);
-  for (let seq = 1; seq < starts.length; seq++)
-    seqs.fill(seq, starts[seq] as number, seq + 1 < starts.length ? (starts[seq + 1] as number) : count);
+  let at = 0;
+  for (let seq = 1; seq < starts.length; seq++) {
+    const end = seq + 1 < starts.length ? (starts[seq + 1] as number) : count;
+    while (at < end) seqs[at++] = seq;
+  }
   return seqs;
 }

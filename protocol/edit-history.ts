@@ -71,6 +71,11 @@ export class History<K, V> {
       }
   }
 
+  /** Whether the edit under way has to do with any key. */
+  get isTouched(): boolean {
+    return this.#before.size > 0;
+  }
+
   /** Keys of which something else is in force than before the edit under way. */
   *changed(): Generator<readonly [K, before: Entry<V> | undefined, now: Entry<V> | undefined]> {
     for (const [key, before] of this.#before) {
@@ -81,7 +86,8 @@ export class History<K, V> {
 
   /** Ends the edit under way. */
   finish(): void {
-    this.#before.clear();
+    // Clearing an empty map costs more than all the rest of a small edit.
+    if (this.#before.size > 0) this.#before.clear();
   }
 
   /** Takes back what the edit under way made, after what it turned was turned back. */

@@ -19,6 +19,7 @@ import { BflyError } from './errors.ts';
 import type { Applied, FoldContext, LoggedEdit, VoxelOutcome } from './fold-context.ts';
 import { type FrozenLinks, freezeLinks } from './frozen-links.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
+import { membersOf } from './members.ts';
 import { recordedGifts } from './recorded-gifts.ts';
 import type { Box } from './volume.ts';
 
@@ -283,21 +284,12 @@ export class EditState {
   /** The id that a body is called by. */
   rootOf(id: bigint): bigint {
     const number = this.#bodies.ids.find(id);
-    return number < 0 ? id : this.#bodies.ids.id(this.#bodies.rootOf(number));
+    return number < 0 ? id : this.#bodies.ids.id(this.#bodies.lookUp(number));
   }
 
   /** Ids of a body, ascending; `[id]` where it is alone. Owned. */
   membersOf(id: bigint): BigUint64Array {
-    const { ids, sets } = this.#bodies;
-    const number = ids.find(id);
-    if (number < 0) return BigUint64Array.of(id);
-    const set = sets.setOf(number);
-    const members = new BigUint64Array(sets.sizeOf(set));
-    let at = 0;
-    sets.forEach(set, (member) => {
-      members[at++] = ids.id(member);
-    });
-    return members.sort();
+    return membersOf(this.#bodies.ids, this.#bodies.sets, id);
   }
 
   /** Number of ids of a body. */
@@ -388,7 +380,7 @@ export class EditState {
     state.#newIds.load(header.last === null ? undefined : BigInt(header.last), reader.uint64(), reader.uint64());
     state.#force = Force.load(reader.uint32());
     const isInForce = (seq: number): boolean => state.#force.isInForce(seq);
-    state.#bodies = loadBodies(reader, isInForce);
+    state.#bodies = loadBodies(reader, state.#force.outOfForce(Number.POSITIVE_INFINITY));
     // What follows was made by `checkpoint`, value by value.
     for (const [seq, touched] of reader.values()) state.#touched.set(seq as number, touched as Touched);
     for (const region of reader.values()) state.#regions.load(region, isInForce);

@@ -91,6 +91,7 @@ export class Tables {
     const rows: Partial<Record<TableName, readonly Row[]>> = {};
     const gone: Partial<Record<TableName, readonly bigint[]>> = {};
     for (const table of TABLES) {
+      if (!this.#rows[table].isTouched) continue;
       const { here, lost } = this.#changesOf(table);
       if (here.length > 0) rows[table] = here.sort((a, b) => compare(a.key, b.key));
       if (lost.length > 0) gone[table] = lost.sort(compare);

@@ -3,6 +3,7 @@ import { type Changes, type Region, readMeta, readRegion } from './edit-changes.
 import { type Row, TABLES, type TableName } from './edit-ops.ts';
 import { badField, readArray } from './fields.ts';
 import { IdTable } from './id-table.ts';
+import { membersOf } from './members.ts';
 import { readRow } from './parse-rows.ts';
 import { Partition } from './partition.ts';
 
@@ -57,9 +58,14 @@ export class EditView {
 
   /** Links of a snapshot: rows of 2 × u64, little-endian, id and root; borrowed. @throws BflyError BAD_REQUEST */
   loadLinks(rows: Uint8Array): void {
+    let [lastLow, lastHigh, set] = [0, 0, -1];
     forEachPair(rows, 'links', (low, high, rootLow, rootHigh) => {
-      const root = this.#numberOf(rootLow, rootHigh);
-      const set = this.#setCalled(root) ?? this.#newSet(root);
+      // Many in a row have the same root.
+      if (set < 0 || rootLow !== lastLow || rootHigh !== lastHigh) {
+        const root = this.#numberOf(rootLow, rootHigh);
+        set = this.#setCalled(root) ?? this.#newSet(root);
+        [lastLow, lastHigh] = [rootLow, rootHigh];
+      }
       const number = this.#ids.addHalves(low, high);
       if (number < this.#sets.numbers) this.#moveTo(number, set);
       else this.#sets.addTo(set);
@@ -105,20 +111,12 @@ export class EditView {
   /** The id that a body is called by; the id itself where nothing was told of it. */
   rootOf(id: bigint): bigint {
     const number = this.#ids.find(id);
-    return number < 0 ? id : this.#ids.id(this.#sets.topOf(this.#sets.setOf(number)));
+    return number < 0 ? id : this.#ids.id(this.#sets.topOf(this.#sets.shorten(number)));
   }
 
   /** Ids of a body, ascending; `[id]` where it is alone. Owned. */
   membersOf(id: bigint): BigUint64Array {
-    const number = this.#ids.find(id);
-    if (number < 0) return BigUint64Array.of(id);
-    const set = this.#sets.setOf(number);
-    const members = new BigUint64Array(this.#sets.sizeOf(set));
-    let at = 0;
-    this.#sets.forEach(set, (member) => {
-      members[at++] = this.#ids.id(member);
-    });
-    return members.sort();
+    return membersOf(this.#ids, this.#sets, id);
   }
 
   /** Number of ids of a body. */

@@ -100,6 +100,19 @@ export class Partition {
     return this.find(this.#label[number] as number);
   }
 
+  /** As `setOf`; makes the way short for the next time. Not to be called where ways are walked that must stay as they are. */
+  shorten(number: number): number {
+    const label = this.#label[number] as number;
+    const root = this.find(label);
+    this.#label[number] = root;
+    for (let at = label; at !== root; ) {
+      const up = this.#parent[at] as number;
+      this.#parent[at] = root;
+      at = up;
+    }
+    return root;
+  }
+
   /** Unites two different sets, by their root labels. Its top is unknown then. @returns the root label of the whole. */
   unite(a: number, b: number): number {
     const rank = this.#rank;
@@ -219,7 +232,8 @@ export class Partition {
     this.#label = labels;
     this.#next = new Int32Array(numbers);
     this.#previous = new Int32Array(numbers);
-    this.#parent = Int32Array.from({ length: count }, (_, label) => label);
+    this.#parent = new Int32Array(count);
+    for (let label = 0; label < count; label++) this.#parent[label] = label;
     this.#rank = new Uint8Array(count);
     this.#size = new Int32Array(count);
     this.#first = new Int32Array(count).fill(-1);

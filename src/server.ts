@@ -137,8 +137,6 @@ async function startOn(
   const { cacheBytes } = options;
   const allowed = new AllowedPaths(options.allowedPaths);
   const tables = new DatabaseLayer({ database, log, admit: (file) => allowed.resolve(file) });
-  // Nobody waits for it here: whoever asks for rows does.
-  void tables.loadConfig(options.catalogue);
   const { core, logs } = assembleCore({ database, maker, cacheBytes, channels, log, limits, tables });
   const timings = { ...DEFAULT_TIMINGS, ...options.timings };
   const hub = new SessionHub({ core, logs, limits, log, server, timings, authority, now: () => performance.now() });
@@ -155,14 +153,17 @@ async function startOn(
     },
   });
   const port = await transport.listen(host, options.port);
+  // In the same turn, so that nobody has asked yet; whoever asks for rows waits for them. It never fails.
+  void tables.loadConfig(options.catalogue);
   let stopping: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
     transport.stopListening();
     await hub.leave(options.graceMs ?? GRACE_MS);
     await transport.close();
     await authority.close();
-    await logs.close();
+    // Before the logs: one that is being opened waits for its tables.
     await tables.stop();
+    await logs.close();
     await maker.close();
     await database.close();
   };

@@ -2,6 +2,7 @@
  * Those who follow one path over Butterfly's own socket. They are always sent the whole tables: made once for all, and no more often than
  * they can be read. What is sent is durable.
  */
+import { BflyError } from '../../protocol/errors.ts';
 import type { EditLog } from '../core/edits/edit-log.ts';
 import type { LoggedRecord } from '../core/edits/edit-request.ts';
 import { tablesOf } from './legacy-tables.ts';
@@ -12,6 +13,11 @@ const LEAST_GAP_MS = 100;
 const REST = 4;
 /** How long edits may take to become durable before the tables are made again, ms: they may have been given up. */
 const DURABLE_MS = 1_000;
+/** Merged ids that tables are made of at most: making more would hold the process up for a second. */
+const MAX_LINKS = 1_000_000;
+
+/** What a room needs of a log. */
+export type LegacyLog = Pick<EditLog, 'path' | 'epoch' | 'head' | 'state' | 'reached' | 'onCommit' | 'submit'>;
 
 /** The whole tables of a path, ready to be sent. */
 export interface LegacyFrame {
@@ -29,6 +35,8 @@ export interface LegacyMember {
   isReady(): boolean;
   /** Sends what changed. Shared bytes. */
   sendChange(frame: LegacyFrame): void;
+  /** Tells that what changed cannot be sent. */
+  sendFault(fault: BflyError): void;
 }
 
 /** What a room is made with. */
@@ -36,11 +44,13 @@ export interface LegacyRoomOptions {
   readonly now: () => number;
   /** Hears of faults that nobody else hears of. */
   readonly onFault: (fault: unknown) => void;
+  /** Default: `MAX_LINKS`. */
+  readonly maxLinks?: number;
 }
 
 /** The followers of one log. */
 export class LegacyRoom {
-  readonly log: EditLog;
+  readonly log: LegacyLog;
   readonly #options: LegacyRoomOptions;
   readonly #members = new Map<LegacyMember, { toldSeq: number }>();
   readonly #owed = new Set<LegacyMember>();
@@ -54,13 +64,17 @@ export class LegacyRoom {
   #wake: (() => void) | undefined;
   #isOver = false;
 
-  constructor(log: EditLog, options: LegacyRoomOptions) {
+  constructor(log: LegacyLog, options: LegacyRoomOptions) {
     this.log = log;
     this.#options = options;
     this.#forgetLog = log.onCommit(({ records }) => this.#heard(records));
   }
 
-  /** The tables with every edit that is durable now, and perhaps later ones. Waits until all that is in them is durable. */
+  /**
+   * The tables with every edit that is durable now, and perhaps later ones. Waits until all that is in them is durable.
+   *
+   * @throws BflyError TOO_LARGE
+   */
   async tables(): Promise<LegacyFrame> {
     for (;;) {
       if (this.#frame !== undefined && this.#frame.seq >= this.#changedAt) return this.#frame;
@@ -71,10 +85,10 @@ export class LegacyRoom {
     }
   }
 
-  /** Begins to tell a member of changes after those that it has been sent. */
-  enter(member: LegacyMember, sent: LegacyFrame): void {
-    this.#members.set(member, { toldSeq: sent.seq });
-    if (sent.seq < this.#changedAt) this.#owe(member);
+  /** Begins to tell a member of changes after those that it has been sent; undefined: it could not be sent any. */
+  enter(member: LegacyMember, sent: LegacyFrame | undefined): void {
+    this.#members.set(member, { toldSeq: sent?.seq ?? 0 });
+    if (sent !== undefined && sent.seq < this.#changedAt) this.#owe(member);
   }
 
   leave(member: LegacyMember): void {
@@ -119,6 +133,9 @@ export class LegacyRoom {
     for (;;) {
       const { state } = this.log;
       const { seq } = state;
+      const { maxLinks = MAX_LINKS } = this.#options;
+      if (state.linkCount > maxLinks)
+        throw new BflyError('TOO_LARGE', `more than ${maxLinks} ids are merged here: use a client of bfly.v1`);
       const began = this.#options.now();
       const { merge, split } = tablesOf(state);
       const tables = `"merge":${JSON.stringify(merge)},"split":${JSON.stringify(split)},"error":""}`;
@@ -153,17 +170,21 @@ export class LegacyRoom {
       const restMs = this.#restUntil - this.#options.now();
       if (restMs > 0) await this.#rest(restMs);
       if (this.#isOver || ![...this.#owed].some((member) => member.isReady())) return;
-      const frame = await this.tables();
-      if (frame.seq < this.#changedAt) continue;
+      const frame = await this.tables().catch((fault: unknown) => {
+        if (fault instanceof BflyError) return fault;
+        throw fault;
+      });
+      if (!(frame instanceof BflyError) && frame.seq < this.#changedAt) continue;
       for (const member of this.#owed) if (member.isReady()) this.#send(member, frame);
       this.#restUntil = Math.max(this.#restUntil, this.#options.now() + LEAST_GAP_MS);
     }
   }
 
-  #send(member: LegacyMember, frame: LegacyFrame): void {
+  #send(member: LegacyMember, frame: LegacyFrame | BflyError): void {
     this.#owed.delete(member);
     const known = this.#members.get(member);
     if (known === undefined) return;
+    if (frame instanceof BflyError) return member.sendFault(frame);
     known.toldSeq = frame.seq;
     member.sendChange(frame);
   }

@@ -18,6 +18,8 @@ const CUT_OFF_BYTES = 3 * FULL_BYTES;
 /** Messages that wait for the one before them. */
 const MAX_WAITING = 64;
 const MAX_WAITING_BYTES = 16 * 1024 * 1024;
+/** Nodes of one save: more would hold the process up. */
+const MAX_SAVED = 131_072;
 /** Saves are tried again so often where others declare the same regions at the same time. */
 const SAVE_ATTEMPTS = 5;
 
@@ -66,12 +68,7 @@ export class LegacySocket implements ConnectionEvents, LegacyMember {
     this.#edits = new TokenBucket(limits.editsPerSecond, limits.editsBurst, now);
     this.#lastProgress = now;
     this.#lastPing = now;
-    this.#enqueue(0, async () => {
-      const frame = await room.tables();
-      if (this.#isClosed) return;
-      this.#send(frame.restore);
-      room.enter(this, frame);
-    });
+    this.#enqueue(0, () => this.#greet());
   }
 
   /** Whether nothing is under way and nothing waits to leave. */
@@ -123,6 +120,10 @@ export class LegacySocket implements ConnectionEvents, LegacyMember {
 
   sendChange(frame: LegacyFrame): void {
     this.#send(frame.save);
+  }
+
+  sendFault(fault: BflyError): void {
+    this.#fail(fault);
   }
 
   // --- what the server asks for
@@ -199,6 +200,16 @@ export class LegacySocket implements ConnectionEvents, LegacyMember {
     });
   }
 
+  async #greet(): Promise<void> {
+    let frame: LegacyFrame | undefined;
+    try {
+      frame = await this.#room.tables();
+      this.#send(frame.restore);
+    } finally {
+      if (!this.#isClosed) this.#room.enter(this, frame);
+    }
+  }
+
   async #answer(message: LegacyMessage): Promise<void> {
     switch (message.action) {
       case 'echo':
@@ -216,6 +227,12 @@ export class LegacySocket implements ConnectionEvents, LegacyMember {
   /** @returns the seq behind which everything is saved; undefined where there was nothing to save. */
   async #save(message: Extract<LegacyMessage, { action: 'save' }>): Promise<number | undefined> {
     const { log } = this.#room;
+    const nodes = message.sets.reduce((sum, set) => sum + set.length, message.splits.length);
+    if (nodes > MAX_SAVED)
+      throw new BflyError(
+        'TOO_LARGE',
+        `a save may name ${MAX_SAVED} ids and splits; this one has ${nodes}: save in parts`,
+      );
     if (!this.#identity.rights.allows('edit', log.path))
       throw new BflyError('FORBIDDEN', 'saving needs the right "edit" on this channel');
     for (let attempt = 1; ; attempt++) {

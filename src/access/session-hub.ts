@@ -118,6 +118,7 @@ export class SessionHub implements SessionHome {
       use.streams += session.openStreams;
       use.bufferedBytes += session.bufferedBytes;
     }
+    use.bufferedBytes += this.legacy.bufferedBytes;
     return use;
   }
 

@@ -49,7 +49,7 @@ interface Snapshot {
   section: string;
   /** Nothing of it is here yet. */
   isFresh: boolean;
-  /** Offset of the next row, where rows are counted. */
+  /** Rows of the section that are here. */
   row: number;
   /** Another filter was asked for since it began. */
   isOutdated: boolean;
@@ -103,6 +103,11 @@ export class LogCursor {
   /** Whether sections of a snapshot are on their way. */
   get loading(): boolean {
     return this.#position === undefined || this.#snapshot !== undefined;
+  }
+
+  /** Whether regions and rows are those of the filter that was asked for last. */
+  get focused(): boolean {
+    return !this.#stale;
   }
 
   /** Begins behind a seq, without a snapshot. */
@@ -183,11 +188,8 @@ export class LogCursor {
     const snapshot = this.#snapshot;
     if (snapshot === undefined) return GAP;
     snapshot.isFresh = false;
-    const isCounted = section === 'links' || section === 'regions';
-    if (section !== snapshot.section || (isCounted && row !== snapshot.row)) return GAP;
-    const count = this.#load(section, rows);
-    // Rows of tables are told by their keys: a section that is cut there is read again from its beginning.
-    if (isCounted) snapshot.row += count;
+    if (section !== snapshot.section || row !== snapshot.row) return GAP;
+    snapshot.row += this.#load(section, rows);
     if (more) return NOTHING;
     const next = SECTIONS[SECTIONS.indexOf(section) + 1];
     if (next === undefined) return this.#endSnapshot(snapshot);

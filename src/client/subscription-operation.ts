@@ -1,19 +1,10 @@
 /** The working subscription: asks for itself on each line, applies what comes, and begins again where something is missing. */
 import { EditView } from '../../protocol/edit-view.ts';
-import {
-  BflyError,
-  errorName,
-  type ResumeRequest,
-  type ServerMessage,
-  type SubscribeOptions,
-  type WireMap,
-} from '../../protocol/index.ts';
-import { type BackOff, backOffMs, errorVerdict } from './back-off.ts';
+import { BflyError, errorName, type ResumeRequest, type ServerMessage } from '../../protocol/index.ts';
+import { AskingAgain } from './asking-again.ts';
 import type { Connection } from './connection.ts';
-import { CreditAccount } from './credit.ts';
 import type { EditEvent } from './edit-event.ts';
 import { EditFeed } from './edit-feed.ts';
-import { wireIds } from './edit-input.ts';
 import type { Editing } from './editing.ts';
 import { Emitter } from './events.ts';
 import { frameError, type Handler, type Line, unexpected } from './line.ts';
@@ -30,11 +21,7 @@ import type {
   SubscriptionOptions,
   SubscriptionProgress,
 } from './subscription.ts';
-import { clampWindow } from './window.ts';
-
-const BOUNDS: BackOff = { minMs: 100, maxMs: 30_000 };
-/** Gaps in a row after which everything is asked for anew. */
-const GAPS_UNTIL_SNAPSHOT = 2;
+import { fixedWindow, readReply, type SubscribeReply, SubscriptionPlace, wireOptions } from './subscription-place.ts';
 
 /** Where a subscription comes from. */
 export interface SubscriptionHome {
@@ -56,28 +43,23 @@ export class SubscriptionOperation implements Subscription, Operation, Handler, 
   readonly #options: SubscriptionOptions;
   readonly #events = new Emitter<SubscriptionEvents>();
   readonly #cursor: LogCursor;
-  readonly #feed = new EditFeed((bytes) => this.#taken(bytes));
+  readonly #feed = new EditFeed((bytes) => this.#place?.take(bytes));
   readonly #presence: Presence;
   readonly #waiters = new SeqWaiters();
+  /** Those who wait for rows of a filter. */
+  readonly #focusing = new SeqWaiters();
+  readonly #asking: AskingAgain;
   readonly #forgetAbort: () => void;
   #settleReady: { resolve: () => void; reject: (error: unknown) => void } | undefined;
   #end: ((end: SubscriptionEnd) => void) | undefined;
   #filter: EditFilter | undefined;
-  /** What was asked for on this line. */
-  #askedFilter: EditFilter | undefined;
   /** Whether it is known where to begin. */
   #begun = false;
   #over = false;
-  #line: Line | undefined;
-  #id = 0;
-  /** Whether the server has answered on this line. */
-  #open = false;
-  #account: CreditAccount | undefined;
+  /** On the line of this moment. */
+  #place: SubscriptionPlace | undefined;
   /** Bytes of an edit that came in pieces. */
   #cutBytes = 0;
-  #gaps = 0;
-  #refusals = 0;
-  #forgetTimer: (() => void) | undefined;
 
   constructor(home: SubscriptionHome, path: string, options: SubscriptionOptions) {
     this.#home = home;
@@ -94,9 +76,10 @@ export class SubscriptionOperation implements Subscription, Operation, Handler, 
     });
     this.#presence = new Presence({
       clock: home.connection.clock,
-      send: (n, state) => this.#sendPresence(n, state),
+      send: (n, state) => this.#place?.showPresence(n, state) === true,
       changed: (peers) => this.#events.emit('peers', peers),
     });
+    this.#asking = new AskingAgain(home.connection.clock, () => home.connection.submit(this));
     this.#forgetAbort = onAbort(options.signal, (reason) => this.#finish({ error: reason }));
     if (options.signal?.aborted) this.#finish({ error: options.signal.reason });
     else if (home.connection.state === 'closed') home.connection.submit(this);
@@ -148,15 +131,19 @@ export class SubscriptionOperation implements Subscription, Operation, Handler, 
 
   until(seq: number): Promise<void> {
     if (!this.loading && this.seq >= seq) return Promise.resolve();
+    if (this.#over) return Promise.reject(new BflyError('CANCELLED', 'the subscription is over'));
     return this.#waiters.add(seq);
   }
 
-  focus(filter: EditFilter): void {
-    if (this.#over) return;
+  focus(filter: EditFilter): Promise<void> {
+    if (this.#over) return Promise.reject(new BflyError('CANCELLED', 'the subscription is over'));
     this.#filter = filter;
     this.#cursor.refocus();
     // On a line that has not answered yet, FOCUS follows the answer.
-    if (this.#line !== undefined && this.#open) this.#sendFocus(this.#line, filter);
+    if (this.#place?.isOpen === true) this.#sendFocus(this.#place, filter);
+    const focused = this.#focusing.add(0);
+    focused.catch(() => {}); // whoever waits for it hears of it there
+    return focused;
   }
 
   close(): void {
@@ -167,11 +154,9 @@ export class SubscriptionOperation implements Subscription, Operation, Handler, 
 
   start(line: Line): void {
     const id = line.claim(this);
-    const fixed = this.#fixedWindow();
-    const win = fixed ?? line.window;
+    const win = fixedWindow(this.#options) ?? line.window;
     this.#enter(line, id, win);
-    const request = this.#request();
-    line.send({ kind: 'SUBSCRIBE', id, ...request, ...(win === line.welcome.win ? {} : { win }) });
+    line.send({ kind: 'SUBSCRIBE', id, ...this.#request(), ...(win === line.welcome.win ? {} : { win }) });
   }
 
   fail(error: unknown): void {
@@ -182,9 +167,9 @@ export class SubscriptionOperation implements Subscription, Operation, Handler, 
 
   resume(): Omit<ResumeRequest, 'sub'> | undefined {
     if (this.#over || !this.#begun) return undefined;
-    this.#forgetTimer?.();
+    this.#asking.stop();
     this.#home.connection.finish(this);
-    const win = this.#fixedWindow();
+    const win = fixedWindow(this.#options);
     return { ...this.#request(), ...(win === undefined ? {} : { win }) };
   }
 
@@ -194,7 +179,7 @@ export class SubscriptionOperation implements Subscription, Operation, Handler, 
     else if ('error' in answer) this.#refused(answer.error);
     else {
       line.adopt(answer.sub, this);
-      this.#enter(line, answer.sub, this.#fixedWindow() ?? line.welcome.win);
+      this.#enter(line, answer.sub, fixedWindow(this.#options) ?? line.welcome.win);
       this.#subscribed(readReply(answer.reply));
     }
   }
@@ -211,12 +196,12 @@ export class SubscriptionOperation implements Subscription, Operation, Handler, 
         return false;
       case 'EDITS':
         this.#cutBytes += bytes;
-        this.#account?.arrive(bytes);
+        this.#place?.arrive(bytes);
         this.#take(this.#cursor.edits(message));
         return false;
       case 'SNAP':
-        this.#account?.arrive(bytes);
-        this.#take(this.#cursor.snap(message));
+        this.#place?.arrive(bytes);
+        this.#takeSnap(message);
         return false;
       case 'LIVE':
         this.#cursor.reached(message.seq);
@@ -267,41 +252,28 @@ export class SubscriptionOperation implements Subscription, Operation, Handler, 
   }
 
   #request(): Omit<ResumeRequest, 'sub' | 'win'> {
+    const { presence } = this.#options;
     const wids = this.#home.editing.wids(this.path);
-    const filter = this.#filter;
-    const options: SubscribeOptions = {
-      ...(filter === undefined ? {} : { filter: wireFilter(filter) }),
-      ...(this.#options.presence === true ? { presence: true } : {}),
-      ...(wids.length === 0 ? {} : { wids }),
-    };
-    return { path: this.path, ...this.#cursor.request(), ...options };
-  }
-
-  #fixedWindow(): number | undefined {
-    return this.#options.window === undefined ? undefined : clampWindow(this.#options.window);
+    return { path: this.path, ...this.#cursor.request(), ...wireOptions(this.#filter, presence === true, wids) };
   }
 
   #enter(line: Line, id: number, firstLimit: number): void {
-    this.#forgetTimer?.();
-    this.#line = line;
-    this.#id = id;
-    this.#open = false;
+    this.#asking.stop();
     this.#cutBytes = 0;
-    this.#askedFilter = this.#filter;
-    const fixed = this.#fixedWindow();
-    this.#account = new CreditAccount(() => fixed ?? line.window, firstLimit);
-    this.#account.park(this.#feed.bytes); // what an earlier line brought takes room too
-    line.credit.open(id, this.#account);
+    const window = fixedWindow(this.#options);
+    const parked = this.#feed.bytes; // what an earlier line brought takes room too
+    this.#place = new SubscriptionPlace(line, { id, firstLimit, window, parked, filter: this.#filter });
   }
 
-  #subscribed(reply: { readonly epoch: Uint8Array; readonly head: number; readonly mode: string }): void {
-    this.#open = true;
-    this.#refusals = 0;
+  #subscribed(reply: SubscribeReply): void {
+    const place = this.#place;
+    place?.open();
+    this.#asking.opened();
     if (this.#cursor.subscribed(reply)) this.#reset(true);
     this.#home.editing.epochs.learn(this.path, reply.epoch);
     if (this.#options.presence === true) this.#presence.arrive();
-    if (this.#line !== undefined && this.#filter !== this.#askedFilter && this.#filter !== undefined)
-      this.#sendFocus(this.#line, this.#filter);
+    const filter = this.#filter;
+    if (place !== undefined && filter !== undefined && filter !== place.filter) this.#sendFocus(place, filter);
     this.#progressed();
   }
 
@@ -315,17 +287,23 @@ export class SubscriptionOperation implements Subscription, Operation, Handler, 
     this.#events.emit('state', this.#progress());
   }
 
+  #takeSnap(message: Extract<ServerMessage, { kind: 'SNAP' }>): void {
+    const before = this.loading;
+    this.#take(this.#cursor.snap(message));
+    if (!before && this.loading) this.#events.emit('state', this.#progress());
+  }
+
   #take(step: Step): void {
     if (step.kind === 'gap') return this.#again();
     if (step.kind === 'edits') {
       const bytes = this.#cutBytes;
       this.#cutBytes = 0;
-      if (step.edits.length > 0) this.#gaps = 0;
-      this.#account?.park(this.#feed.push(step.edits, bytes));
+      if (step.edits.length > 0) this.#asking.followed();
+      this.#place?.park(this.#feed.push(step.edits, bytes));
       if (step.edits.length > 0) this.#events.emit('edits', step.edits);
     }
     if (step.kind !== 'nothing') this.#progressed();
-    this.#checkCredit();
+    this.#place?.check();
   }
 
   #progressed(): void {
@@ -333,6 +311,7 @@ export class SubscriptionOperation implements Subscription, Operation, Handler, 
       this.#settleReady?.resolve();
       this.#settleReady = undefined;
       this.#waiters.reach(this.seq);
+      if (this.#cursor.focused) this.#focusing.reach(0);
     }
     this.#events.emit('state', this.#progress());
   }
@@ -345,39 +324,20 @@ export class SubscriptionOperation implements Subscription, Operation, Handler, 
   /** Something is missing: subscribes again, from what is known. Rule [S8]. */
   #again(): void {
     this.#unsubscribe();
-    if (++this.#gaps > GAPS_UNTIL_SNAPSHOT) this.#cursor.forget();
-    const calm = this.#gaps - GAPS_UNTIL_SNAPSHOT;
-    this.#askIn(calm < 0 ? 0 : backOffMs(calm, BOUNDS, 0, this.#home.connection.clock.random()));
+    if (this.#asking.afterGap()) this.#cursor.forget();
     this.#events.emit('state', this.#progress());
   }
 
   #refused(error: BflyError): void {
-    const isVoid = error.code === 'UNRECOVERABLE' || error.code === 'EPOCH_MISMATCH';
-    if (!isVoid && errorVerdict(error) !== 'retry') return this.#finish({ error });
-    if (isVoid) this.#cursor.forget();
-    this.#askIn(backOffMs(this.#refusals++, BOUNDS, error.retryMs ?? 0, this.#home.connection.clock.random()));
+    const next = this.#asking.afterRefusal(error);
+    if (next === 'anew') this.#cursor.forget();
+    else if (next === 'end') this.#finish({ error });
   }
 
-  #askIn(ms: number): void {
-    const { connection } = this.#home;
-    this.#forgetTimer?.();
-    if (ms === 0) connection.submit(this);
-    else this.#forgetTimer = connection.clock.after(ms, () => connection.submit(this));
-  }
-
-  /** Ends it with the server, which may have sent more before it hears of it. */
   #unsubscribe(): void {
-    const line = this.#line;
-    const sub = this.#id;
+    const place = this.#place;
     this.#leaveLine();
-    if (line === undefined) return;
-    line.adopt(sub, { receive: () => false });
-    const done = (message: ServerMessage): boolean => {
-      if (message.kind === 'IGNORED') return false;
-      line.release(sub);
-      return true;
-    };
-    line.send({ kind: 'UNSUBSCRIBE', id: line.claim({ receive: done }), sub });
+    place?.unsubscribe();
   }
 
   /** What comes after the end: one that the server had not yet opened is ended when it is. */
@@ -388,16 +348,11 @@ export class SubscriptionOperation implements Subscription, Operation, Handler, 
     return message.kind === 'ERROR';
   }
 
-  #sendFocus(line: Line, filter: EditFilter): void {
-    this.#askedFilter = filter;
-    const id = line.claim({
-      receive: (message) => {
-        // It knows no such subscription, or not such a filter: the next SUBSCRIBE tells which.
-        if (message.kind === 'ERROR' && !this.#over && this.#line === line) this.#again();
-        return message.kind !== 'IGNORED';
-      },
+  #sendFocus(place: SubscriptionPlace, filter: EditFilter): void {
+    // Where it is refused the next SUBSCRIBE tells why.
+    place.focus(filter, () => {
+      if (this.#place === place) this.#again();
     });
-    line.send({ kind: 'FOCUS', id, sub: this.#id, filter: wireFilter(filter) });
   }
 
   #setPresence(state: PresenceState | null): void {
@@ -406,27 +361,9 @@ export class SubscriptionOperation implements Subscription, Operation, Handler, 
     this.#presence.set(state);
   }
 
-  #sendPresence(n: number, state: WireMap | null): boolean {
-    const line = this.#line;
-    if (line === undefined || !this.#open || !line.welcome.feat.includes('presence')) return false;
-    line.send({ kind: 'PRESENCE', id: this.#id, n, state });
-    return true;
-  }
-
-  #taken(bytes: number): void {
-    this.#account?.take(bytes);
-    this.#checkCredit();
-  }
-
-  #checkCredit(): void {
-    if (this.#account !== undefined) this.#line?.credit.check(this.#account);
-  }
-
   #leaveLine(): void {
-    this.#line?.credit.close(this.#id);
-    this.#line = undefined;
-    this.#open = false;
-    this.#account = undefined;
+    this.#place?.leave();
+    this.#place = undefined;
     this.#cursor.leave();
   }
 
@@ -434,29 +371,19 @@ export class SubscriptionOperation implements Subscription, Operation, Handler, 
     if (this.#over) return;
     this.#over = true;
     this.#forgetAbort();
-    this.#forgetTimer?.();
+    this.#asking.stop();
     const { connection } = this.#home;
     connection.resumes.delete(this);
     // Before its answer nobody knows whether there is something to end.
-    if (this.#open) this.#unsubscribe();
-    if (this.#line === undefined) connection.finish(this);
+    if (this.#place?.isOpen === true) this.#unsubscribe();
+    if (this.#place === undefined) connection.finish(this);
     const error = 'error' in end ? end.error : new BflyError('CANCELLED', 'the subscription is closed');
     this.#settleReady?.reject(error);
     this.#waiters.fail(error);
+    this.#focusing.fail(error);
     this.#presence.end();
     this.#feed.end(end);
     this.#events.emit('end', end);
     this.#end?.(end);
   }
-}
-
-function wireFilter({ ids, ...rest }: EditFilter): WireMap {
-  return ids === undefined ? { ...rest } : { ...rest, ids: wireIds(ids, 'filter.ids') };
-}
-
-/** @throws BflyError BAD_REQUEST where the map is no reply to SUBSCRIBE. */
-function readReply(reply: WireMap): { readonly epoch: Uint8Array; readonly head: number; readonly mode: string } {
-  const { epoch, head, mode } = reply;
-  if (epoch instanceof Uint8Array && typeof head === 'number' && typeof mode === 'string') return { epoch, head, mode };
-  throw new BflyError('BAD_REQUEST', 'resume: each must be a map with epoch, head and mode');
 }

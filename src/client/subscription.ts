@@ -110,7 +110,7 @@ export interface Subscription extends AsyncIterable<EditEvent>, SubscriptionProg
   ): () => void;
   /** Resolves when the state holds the edit of this seq. @throws BflyError EPOCH_MISMATCH where the log begins anew; how it ended. */
   until(seq: number): Promise<void>;
-  /** Follows other things from now on; regions and rows come anew. */
-  focus(filter: EditFilter): void;
+  /** Follows other things from now on. Resolves when their regions and rows are here; that it rejects need not be handled. */
+  focus(filter: EditFilter): Promise<void>;
   close(): void;
 }

@@ -11,15 +11,14 @@ import { ConflictError, type EditResult } from './edit-result.ts';
 import type { Epochs } from './epochs.ts';
 import type { OperationHost } from './operation.ts';
 import { type EditFields, type EditOwner, PendingEdit } from './pending-edit.ts';
+import { WriterIdentity } from './writer-identity.ts';
+import { WriterKeeper } from './writer-keeper.ts';
 import type { SavedEdit, SavedWriter, WriterStore } from './writer-store.ts';
 
 /** Edits of a writer without an answer, rule [E3]. */
 const MAX_UNANSWERED = 16;
 /** Bytes of voxels that wait on a connection, rule [E12]. */
 const MAX_BULK_BYTES = 8 * 1_024 * 1_024;
-const WID_BYTES = 16;
-/** Names that a subscription is asked about, rule [S2]. */
-const MAX_WIDS = 8;
 const BOUNDS: BackOff = { minMs: 50, maxMs: 10_000 };
 /** Refusals in a row after which an edit that may be the cause of the server's fault is given up. */
 const MAX_FAULTS = 8;
@@ -50,15 +49,11 @@ export interface WriterHost {
 export class Writer implements EditOwner {
   readonly #host: WriterHost;
   readonly #path: string;
-  #wid: Uint8Array = new Uint8Array(0);
-  /** Every name that it went by. */
-  readonly #wids = new Map<string, Uint8Array>();
-  #wseq = 0;
-  #user = '';
+  readonly #identity = new WriterIdentity();
+  readonly #keeper: WriterKeeper;
   #queue: PendingEdit[] = [];
   #submitted = 0;
   #stage: 'new' | 'preparing' | 'ready' = 'new';
-  #saving = false;
   /** Refused at least one: the next is not sent before this time. */
   #heldUntil: number | undefined;
   #forgetTimer: (() => void) | undefined;
@@ -66,6 +61,7 @@ export class Writer implements EditOwner {
   constructor(host: WriterHost, path: string) {
     this.#host = host;
     this.#path = path;
+    this.#keeper = new WriterKeeper(host.store, path, (error) => host.trouble(error));
   }
 
   /** Edits whose fate is not known. */
@@ -75,12 +71,12 @@ export class Writer implements EditOwner {
 
   /** Its newest names, 16 bytes each. */
   get wids(): readonly Uint8Array[] {
-    return [...this.#wids.values()].slice(-MAX_WIDS);
+    return this.#identity.wids;
   }
 
   /** Whether it has ever gone by this name. */
   owns(wid: Uint8Array): boolean {
-    return this.#wids.has(hex(wid));
+    return this.#identity.owns(wid);
   }
 
   /** Adds an edit at the end. `fields.epoch` of no bytes: the one that the path is in at this moment. */
@@ -128,9 +124,9 @@ export class Writer implements EditOwner {
       edit.wseq = 0;
       this.#hold(edit, error);
     } else if (UNCERTAIN.includes(error.code) && ++edit.refusals < MAX_FAULTS) this.#hold(edit, error);
-    else if (error.code === 'WSEQ_REUSED') {
+    else if (error.code === 'WSEQ_REUSED' && ++edit.refusals < MAX_FAULTS) {
       edit.wseq = 0;
-      if (sameWid(edit.wid, this.#wid)) this.#renew();
+      if (this.#identity.isCalled(edit.wid)) this.#renew();
       this.#heldUntil ??= 0;
     } else if (error.code === 'EPOCH_MISMATCH') this.#mismatch(edit, error);
     else {
@@ -181,10 +177,7 @@ export class Writer implements EditOwner {
   }
 
   #renew(): void {
-    this.#wid = crypto.getRandomValues(new Uint8Array(WID_BYTES));
-    this.#wids.set(hex(this.#wid), this.#wid);
-    this.#wseq = 0;
-    this.#user = this.#host.userId();
+    this.#identity.renew(this.#host.userId());
   }
 
   /** The connection has nothing more to do with it; it stays in its place. */
@@ -215,17 +208,14 @@ export class Writer implements EditOwner {
       void this.#prepare();
       return;
     }
-    if (this.#saving || this.#isHeld()) return;
+    if (this.#keeper.isBusy || this.#isHeld()) return;
     const batch = this.#nextBatch();
     if (batch.length === 0) return;
     const fresh = this.#number(batch);
-    const saved = this.#save();
-    if (saved === undefined) this.#submit(batch);
-    else
-      void saved.then(() => {
-        if (this.#heldUntil === undefined) this.#submit(batch);
-        else for (const edit of fresh) edit.wseq = 0; // never sent, and what was refused meanwhile goes first
-      });
+    this.#save(() => {
+      if (this.#heldUntil === undefined) this.#submit(batch);
+      else for (const edit of fresh) edit.wseq = 0; // never sent, and what was refused meanwhile goes first
+    });
   }
 
   /** What may be sent now: few enough, and not more voxels beside them than the server lets wait. Rules [E3], [E12]. */
@@ -262,12 +252,11 @@ export class Writer implements EditOwner {
 
   /** @returns those that had no number. */
   #number(batch: readonly PendingEdit[]): PendingEdit[] {
-    // A writer is bound to one user: after another login it goes on under another name.
-    if (this.#user !== this.#host.userId()) this.#renew();
+    if (this.#identity.user !== this.#host.userId()) this.#renew();
     const fresh = batch.filter((edit) => edit.wseq === 0);
     for (const edit of fresh) {
-      edit.wid = this.#wid;
-      edit.wseq = ++this.#wseq;
+      edit.wid = this.#identity.wid;
+      edit.wseq = this.#identity.next();
     }
     return fresh;
   }
@@ -281,52 +270,30 @@ export class Writer implements EditOwner {
     }
   }
 
-  /** @returns undefined where nothing has to be waited for. */
-  #save(): Promise<void> | undefined {
-    const { store } = this.#host;
-    if (store === undefined || this.#stage !== 'ready') return undefined;
-    const pending = this.#queue.map((edit): SavedEdit => ({ ...edit.fields, wid: edit.wid, wseq: edit.wseq }));
-    try {
-      const saving = store.save(this.#path, { wid: this.#wid, wseq: this.#wseq, user: this.#user, pending });
-      if (saving === undefined) return undefined;
-      this.#saving = true;
-      return saving
-        .catch((cause: unknown) => this.#storeFailed(cause))
-        .then(() => {
-          this.#saving = false;
-          queueMicrotask(() => this.#pump());
-        });
-    } catch (cause) {
-      this.#storeFailed(cause);
-      return undefined;
-    }
-  }
-
-  /** The edit is sent all the same: what is not kept is only missed after a reload. */
-  #storeFailed(cause: unknown): void {
-    this.#host.trouble(new BflyError('UNAVAILABLE', 'the store of writers failed', { cause }));
+  /** Keeps the state of this moment, then calls `done`: at once, where the store is as fast. */
+  #save(done: () => void = () => {}): void {
+    const { wid, wseq, user } = this.#identity;
+    const pending = (): SavedEdit[] => this.#queue.map((edit) => ({ ...edit.fields, wid: edit.wid, wseq: edit.wseq }));
+    const saved =
+      this.#stage === 'ready' ? this.#keeper.save(() => ({ wid, wseq, user, pending: pending() })) : undefined;
+    if (saved === undefined) return done();
+    void saved.then(() => {
+      done();
+      this.#pump();
+    });
   }
 
   async #prepare(): Promise<void> {
     if (this.#stage !== 'new') return;
     this.#stage = 'preparing';
     try {
-      const saved = await this.#load();
+      const saved = await this.#keeper.load();
       const epoch = this.#host.epochs.get(this.#path) ?? (await this.#host.askEpoch(this.#path));
       this.#host.epochs.learn(this.#path, epoch);
       this.#begin(saved, epoch);
     } catch (error) {
       this.#stage = 'new';
       for (const edit of this.#queue.splice(0)) edit.reject(error);
-    }
-  }
-
-  async #load(): Promise<SavedWriter | undefined> {
-    try {
-      return await this.#host.store?.load(this.#path);
-    } catch (cause) {
-      this.#storeFailed(cause);
-      return undefined;
     }
   }
 
@@ -340,16 +307,13 @@ export class Writer implements EditOwner {
   }
 
   #takeOver(saved: SavedWriter, early: readonly PendingEdit[]): void {
-    if (saved.user !== this.#user) {
+    if (saved.user !== this.#identity.user) {
       const error = new BflyError('FORBIDDEN', 'the edit was made by another user before the page was loaded');
       for (const { wid: _wid, wseq: _wseq, ...fields } of saved.pending) this.#host.orphaned(this.#path, fields, error);
       return;
     }
     this.#queue = [...saved.pending.map((edit) => this.#revive(edit)), ...early];
-    for (const { wid } of [saved, ...saved.pending]) this.#wids.set(hex(wid), wid);
-    if (saved.wid.length !== WID_BYTES) return;
-    this.#wid = saved.wid;
-    this.#wseq = saved.wseq;
+    this.#identity.takeOver(saved);
   }
 
   #revive({ wid, wseq, ...fields }: SavedEdit): PendingEdit {
@@ -364,12 +328,4 @@ export class Writer implements EditOwner {
     );
     return edit;
   }
-}
-
-function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
-}
-
-function sameWid(a: Uint8Array, b: Uint8Array): boolean {
-  return hex(a) === hex(b);
 }

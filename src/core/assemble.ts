@@ -16,7 +16,7 @@ export interface AssembleOptions {
   readonly cacheBytes: number;
   readonly channels: readonly ChannelEntry[];
   readonly log: Logger;
-  readonly limits: Pick<Limits, 'writeVoxels' | 'writeTiles'>;
+  readonly limits: Pick<Limits, 'writeVoxels' | 'writeTiles' | 'writersPerUser'>;
   /** Rows from files; a channel's log waits for them. Unset: none. */
   readonly tables?: DatabaseLayer;
   /** Default: the tables of a channel in `tables`, once they are loaded. */
@@ -27,6 +27,7 @@ export interface AssembleOptions {
 export function assembleCore(options: AssembleOptions): { readonly core: Core; readonly logs: EditLogs } {
   const { database, maker, log, limits, tables = new DatabaseLayer(options) } = options;
   const logs: EditLogs = new EditLogs({
+    writersPerUser: limits.writersPerUser,
     database,
     log,
     rowsOf: options.rowsOf ?? ((channel) => rowsIn(tables, channel)),

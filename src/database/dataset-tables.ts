@@ -210,8 +210,11 @@ export class DatasetTables {
 
   /** Reads a file with `read`; undefined where it is missing, or something is wrong, which is then among the faults. */
   async #read<T>(name: string, read: (file: string) => Promise<T>): Promise<T | undefined> {
+    const file = path.join(this.source.folder, name);
+    // A volume on its own is often served from a folder that may not be read: nothing is wrong where no table is there.
+    if ((await stampOf(file)) === NO_FILE) return undefined;
     try {
-      return await read(await this.#context.admit(path.join(this.source.folder, name)));
+      return await read(await this.#context.admit(file));
     } catch (error) {
       if (!(error instanceof BflyError)) throw error;
       if (error.code !== 'NOT_FOUND')
@@ -227,12 +230,14 @@ export class DatasetTables {
   }
 }
 
-/** Size and time of the last change of a file; a dash where there is none. */
+const NO_FILE = '-';
+
+/** Size and time of the last change of a file; `NO_FILE` where there is none. */
 async function stampOf(file: string): Promise<string> {
   try {
     const { size, mtimeNs, ino } = await stat(file, { bigint: true });
     return `${size} ${mtimeNs} ${ino}`;
   } catch {
-    return '-';
+    return NO_FILE;
   }
 }

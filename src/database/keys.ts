@@ -29,8 +29,7 @@
  * | 4      | 1    | kind, see `LogKind`                     |
  * | 5      | 8    | RECORD, DELTA, SNAPSHOT: seq            |
  * | 13     | 4    | DELTA, SNAPSHOT: number of the part     |
- * | 5      | 16   | WRITER, RESULT: the writer's id (wid)   |
- * | 21     | 8    | RESULT: wseq                            |
+ * | 5      | 16   | WRITER: the writer's id (wid)           |
  *
  * Sub-database `rows`: the tables of a path as edits changed them, and their spatial index. It came later than the others: where a
  * reader finds none, it is empty. What follows the number, from the kind on, is in `table-keys.ts`.
@@ -164,10 +163,8 @@ export const LogKind = {
   RECORD: 1,
   /** Voxels that an edit changed, in parts. */
   DELTA: 2,
-  /** A writer: its user and the last wseq applied. */
+  /** A writer: its user, the last wseq applied, and what came of its last edits. */
   WRITER: 3,
-  /** The stored reply to one of a writer's last edits. */
-  RESULT: 4,
   /** The folded state at a seq, in parts. */
   SNAPSHOT: 5,
 } as const;
@@ -198,25 +195,6 @@ export function logWriterKey(path: number, wid: Uint8Array): Uint8Array {
   return key;
 }
 
-/** Key of the stored reply to a writer's edit `wseq`; `wid` has 16 bytes and is borrowed. */
-export function logResultKey(path: number, wid: Uint8Array, wseq: number): Uint8Array {
-  const key = new Uint8Array(5 + WID_BYTES + 8);
-  putLogHead(key, path, LogKind.RESULT);
-  key.set(wid, 5);
-  putUint53(key, 5 + WID_BYTES, wseq);
-  return key;
-}
-
-/** All stored replies to one writer, by wseq. */
-export function logResultRange(path: number, wid: Uint8Array): KeyRange {
-  const head = new Uint8Array(5 + WID_BYTES);
-  putLogHead(head, path, LogKind.RESULT);
-  head.set(wid, 5);
-  const end = new Uint8Array(5 + WID_BYTES + 9).fill(255);
-  end.set(head);
-  return { start: head, end };
-}
-
 /** Seq of a RECORD, DELTA or SNAPSHOT key. */
 export function logSeq(key: Uint8Array): number {
   const view = new DataView(key.buffer, key.byteOffset, key.byteLength);
@@ -226,7 +204,7 @@ export function logSeq(key: Uint8Array): number {
 /** All entries of a path's log, or of one kind in it. */
 export function logRange(path: number, kind?: number): KeyRange {
   const start = kind === undefined ? channelKey(path) : Uint8Array.of(...channelKey(path), kind);
-  // Kinds stay below 255; a key with a wid of 255s ends there or goes on with a wseq, whose first byte is at most 31.
+  // Kinds stay below 255, and a key with a wid of 255s ends there.
   const end = new Uint8Array(5 + WID_BYTES + 9).fill(255);
   end.set(start);
   return { start, end };

@@ -59,7 +59,7 @@ export class DatabaseLayer {
   /**
    * Loads the tables of everything in a catalogue. Its paths are known when the call returns; `ready` waits for their rows.
    *
-   * @returns resolves when all is loaded that can be; what cannot is logged.
+   * @returns resolves when all is loaded that can be; what cannot is logged. Never rejects.
    */
   async loadConfig(catalogue: Catalogue): Promise<this> {
     const datasets = new Map<unknown, CatalogueChannel[]>();
@@ -71,7 +71,7 @@ export class DatabaseLayer {
     this.#exclusive(() => dropGivenUpTables(this.#context.database)).catch((error: unknown) => this.#failed(error));
     const loads = [...datasets.values()].map((channels) => this.loadAll(channels));
     await Promise.all(loads);
-    await this.commit();
+    await this.commit().catch((error: unknown) => this.#failed(error));
     return this;
   }
 

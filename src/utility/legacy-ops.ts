@@ -2,7 +2,7 @@
 import type { Region } from '../../protocol/edit-changes.ts';
 import type { WireMap } from '../../protocol/messages.ts';
 import { type Box, boxShape } from '../../protocol/volume.ts';
-import { compareNodes, formatNode, type LegacyNode, type LegacySplit } from './legacy-text.ts';
+import { type LegacyNode, type LegacySplit, nameOf, nodeOf } from './legacy-text.ts';
 
 /** Ops of one EDIT. Rule [E6]. */
 const MAX_OPS = 1_024;
@@ -40,13 +40,13 @@ export function editsOfTables(
 ): LegacyEdit[] {
   const writer = new EditWriter(splits, known);
   // The last split of a region counts.
-  for (const split of new Map(splits.map((split) => [formatNode(split), split])).values()) writer.split(split);
+  for (const split of new Map(splits.map((split) => [nameOf(split), split])).values()) writer.split(split);
   for (const set of joinSets(sets)) writer.merge(set);
   return writer.finish();
 }
 
 /** Metadata that holds a split which cannot be a region. */
-export function splitMetaKey({ id, region }: LegacyNode): string {
+export function splitMetaKey({ id, region }: Pick<LegacySplit, 'id' | 'region'>): string {
   return `${SPLIT_META_PREFIX}${id}:${region}`;
 }
 
@@ -55,39 +55,41 @@ export function isRegion({ box }: LegacySplit): boolean {
   return boxShape(box).every((side) => side > 0);
 }
 
-/** Sets that share nodes become one; nodes ascend, and sets of one are left out. */
+/** Sets that share nodes become one; sets of one are left out. */
 export function joinSets(sets: readonly (readonly LegacyNode[])[]): LegacyNode[][] {
-  const nodes = new Map<string, LegacyNode>();
-  /** Each node's way to the one that its set is called by. */
-  const above = new Map<string, string>();
-  const find = (name: string): string => {
-    let top = name;
-    for (let up = above.get(top); up !== undefined; up = above.get(top)) top = up;
-    for (let at = name; at !== top; ) {
-      const up = above.get(at) ?? top;
-      above.set(at, top);
+  const numbers = new Map<string, number>();
+  const nodes: LegacyNode[] = [];
+  /** By node: the way to the one that its set is called by. */
+  const above: number[] = [];
+  const numberOf = (node: LegacyNode): number => {
+    const known = numbers.get(node.name);
+    if (known !== undefined) return known;
+    numbers.set(node.name, nodes.length);
+    above.push(nodes.length);
+    return nodes.push(node) - 1;
+  };
+  const find = (node: number): number => {
+    let at = node;
+    for (let up = above[at] as number; up !== at; up = above[at] as number) {
+      // Half of the way is cut off for those who come later.
+      above[at] = above[up] as number;
       at = up;
     }
-    return top;
+    return at;
   };
-  for (const set of sets) {
-    let top: string | undefined;
-    for (const node of set) {
-      const name = formatNode(node);
-      nodes.set(name, node);
-      const other = find(name);
-      if (top !== undefined && top !== other) above.set(other, top);
-      top ??= other;
-    }
+  for (const [first, ...rest] of sets) {
+    if (first === undefined) continue;
+    const top = find(numberOf(first));
+    for (const node of rest) above[find(numberOf(node))] = top;
   }
-  const groups = new Map<string, LegacyNode[]>();
-  for (const [name, node] of nodes) {
-    const top = find(name);
+  const groups = new Map<number, LegacyNode[]>();
+  for (const [number, node] of nodes.entries()) {
+    const top = find(number);
     const group = groups.get(top);
     if (group === undefined) groups.set(top, [node]);
     else group.push(node);
   }
-  return [...groups.values()].filter((group) => group.length > 1).map((group) => group.sort(compareNodes));
+  return [...groups.values()].filter((group) => group.length > 1);
 }
 
 class EditWriter {
@@ -101,7 +103,7 @@ class EditWriter {
 
   constructor(splits: readonly LegacySplit[], known: KnownRegions) {
     this.#known = known;
-    this.#boxes = new Map(splits.filter(isRegion).map((split) => [formatNode(split), split.box]));
+    this.#boxes = new Map(splits.filter(isRegion).map((split) => [nameOf(split), split.box]));
   }
 
   split(split: LegacySplit): void {
@@ -110,11 +112,11 @@ class EditWriter {
     this.#reserve(2);
     if (isRegion(split)) {
       if (meta !== null) this.#ops.push({ op: 'meta', key: splitMetaKey(split), value: null });
-      if (!isSameBox(region?.box, split.box)) this.#declare(split, split.box);
+      if (!isSameBox(region?.box, split.box)) this.#declare(nodeOf(split.id, split.region), split.box);
       return;
     }
     if (!isSameBox(meta, split.box)) this.#ops.push({ op: 'meta', key: splitMetaKey(split), value: split.box });
-    if (region?.box) this.#declare(split, null);
+    if (region?.box) this.#declare(nodeOf(split.id, split.region), null);
   }
 
   /** Pieces of a set overlap in their first node. */
@@ -148,13 +150,12 @@ class EditWriter {
   }
 
   #find(node: LegacyNode): number {
-    const name = formatNode(node);
-    return this.#declared.get(name) ?? this.#declare(node, this.#boxes.get(name) ?? null);
+    return this.#declared.get(node.name) ?? this.#declare(node, this.#boxes.get(node.name) ?? null);
   }
 
   #declare(node: LegacyNode, box: Box | null): number {
     const index = this.#ops.push({ op: 'region', id: node.id, region: node.region, box }) - 1;
-    this.#declared.set(formatNode(node), index);
+    this.#declared.set(node.name, index);
     if (box === null) this.#isCareful = true;
     return index;
   }

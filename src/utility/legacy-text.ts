@@ -10,10 +10,14 @@ export interface LegacyNode {
   readonly id: bigint;
   /** 0 = the whole id. */
   readonly region: number;
+  /** `id` or `id:region`: equal for equal nodes. */
+  readonly name: string;
 }
 
 /** A part of a base id and the box that it lies in, in units of the client that drew it. The box may be empty. */
-export interface LegacySplit extends LegacyNode {
+export interface LegacySplit {
+  readonly id: bigint;
+  readonly region: number;
   readonly box: Box;
 }
 
@@ -36,15 +40,21 @@ export const DEMO_SPLIT = '45:1:2:3:1:2:0:1';
  */
 export function readNode(value: unknown, field: string): LegacyNode {
   const text = typeof value === 'number' && Number.isSafeInteger(value) ? String(value) : value;
+  if (typeof text === 'string' && PLAIN_ID.test(text)) return { id: BigInt(text), region: 0, name: text };
   const parts = typeof text === 'string' ? text.split(':') : [];
   if (parts.length !== 1 && parts.length !== 2)
     throw new BflyError('BAD_REQUEST', `${field} must be "id" or "id:region", each a decimal integer`);
   const [id = '', region = '0'] = parts;
-  return { id: readId(id, `the id of ${field}`), region: readCount(region, `the region of ${field}`) };
+  return nodeOf(readId(id, `the id of ${field}`), readCount(region, `the region of ${field}`));
 }
 
-/** Writes a node. */
-export function formatNode({ id, region }: LegacyNode): string {
+/** A node by its parts. */
+export function nodeOf(id: bigint, region: number): LegacyNode {
+  return { id, region, name: nameOf({ id, region }) };
+}
+
+/** The name of a node, or of what a split splits. */
+export function nameOf({ id, region }: { readonly id: bigint; readonly region: number }): string {
   return region === 0 ? id.toString() : `${id}:${region}`;
 }
 
@@ -78,29 +88,27 @@ export function formatSplit({ id, region, box: [x0, y0, z0, x1, y1, z1] }: Legac
 }
 
 /** Order of nodes: by id, then by region. */
-export function compareNodes(a: LegacyNode, b: LegacyNode): number {
+export function compareNodes(a: Omit<LegacyNode, 'name'>, b: Omit<LegacyNode, 'name'>): number {
   return a.id < b.id ? -1 : a.id > b.id ? 1 : a.region - b.region;
 }
 
 /** Order of splits: by region, then by id. */
-export function compareSplits(a: LegacyNode, b: LegacyNode): number {
+export function compareSplits(a: LegacySplit, b: LegacySplit): number {
   return a.region - b.region || compareNodes(a, b);
 }
 
 /** A merge table in its order: nodes in their order without repeats, sets of two and more by their smallest node. */
 export function formatSets(sets: readonly (readonly LegacyNode[])[]): string[][] {
   return sets
-    .map((set) => [...set].sort(compareNodes).filter((node, i, all) => i === 0 || !isSameNode(node, all[i - 1])))
+    .map((set) => [...set].sort(compareNodes).filter(({ name }, i, all) => i === 0 || name !== all[i - 1]?.name))
     .filter((set) => set.length > 1)
     .sort((a, b) => compareNodes(a[0] as LegacyNode, b[0] as LegacyNode))
-    .map((set) => set.map(formatNode));
-}
-
-function isSameNode(a: LegacyNode, b: LegacyNode | undefined): boolean {
-  return b !== undefined && a.id === b.id && a.region === b.region;
+    .map((set) => set.map(({ name }) => name));
 }
 
 const DECIMAL = /^\d{1,20}$/;
+/** Ids as they mostly are: below 2^63 and without leading zeros. */
+const PLAIN_ID = /^(0|[1-9]\d{0,17})$/;
 
 function readId(text: string, what: string): bigint {
   const id = DECIMAL.test(text) ? BigInt(text) : -1n;

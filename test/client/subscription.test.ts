@@ -638,13 +638,7 @@ describe('a filter', () => {
     await subscription.ready;
     await settled();
     expect(server.last.all('SUBSCRIBE')[0]?.filter).toEqual({ box: [0, 0, 0, 9, 9, 9], ids: [2n ** 60n] });
-    const loaded = new Promise<void>((resolve) => {
-      subscription.on('state', ({ loading }) => {
-        if (!loading) resolve();
-      });
-    });
-    subscription.focus({ kinds: ['put'] });
-    await loaded;
+    await subscription.focus({ kinds: ['put'] });
     await settled();
     expect(server.last.all('FOCUS')).toMatchObject([{ filter: { kinds: ['put'] } }]);
     expectState(subscription, log);
@@ -672,7 +666,7 @@ describe('a filter', () => {
       fake?.focus(4);
       return true;
     };
-    subscription.focus({});
+    await subscription.focus({});
     await settled();
     log.foreign(merge(21n, 30n), put(40n));
     await settled();
@@ -688,9 +682,10 @@ describe('a filter', () => {
     await subscription.ready;
     await settled();
     server.last.drop();
-    subscription.focus({ kinds: ['merge'] });
+    const focused = subscription.focus({ kinds: ['merge'] });
     await clock.advance(1_000);
     expect(server.last.all('HELLO')[0]?.resume).toMatchObject([{ after: null, filter: { kinds: ['merge'] } }]);
+    await focused;
     expectState(subscription, log);
   });
 });

@@ -18,6 +18,7 @@ import { seqOfFrame } from '../../src/image/tile.ts';
 import { gridShape, tilesIn } from '../../src/query/tile-grid.ts';
 import { type ArrayChannel, openArrayCore, valuesOf, voxelsOf } from '../support/array-core.ts';
 import { FakeEdits } from '../support/fake-edits.ts';
+import { useManualClock } from '../support/manual-clock.ts';
 import { NaiveVolume, type Value } from '../support/naive-edits.ts';
 import { seededRandom, testRuns, testSeed } from '../support/seed.ts';
 
@@ -269,6 +270,19 @@ describe('a coarser level', () => {
   });
 });
 
+describe('a coarser level that is longer than the one below it', () => {
+  it('[E27] keeps the voxels that no voxel below is a part of', async () => {
+    const finest = { data: voxelsOf([6, 1, 1], 'uint8', (x) => x), shape: [6, 1, 1] as Vec3, dtype: 'uint8' as const };
+    // A ratio of 1.5 counts as 2: the last voxel has nothing below it.
+    const coarser = { ...finest, data: voxelsOf([4, 1, 1], 'uint8', (x) => 90 + x), shape: [4, 1, 1] as Vec3 };
+    const channel: ArrayChannel = { path: PATH, type: 'image', chunk: [8, 1, 1], levels: [finest, coarser] };
+    const { edit, read, edits } = await open(channel);
+    await edit([{ op: 'write', box: rowBox(2, 6), value: 50n }]);
+    expect(edits.voxels.factors[1]).toEqual([2, 1, 1]);
+    expect(await read(1)).toEqual([90, 50, 50, 93]);
+  });
+});
+
 describe('what is kept of edited tiles', () => {
   it('[D20] says which edit made it; tiles that no edit met are not made again', async () => {
     const opened = await open(row([1, 1, 1, 1, 1, 1, 1, 1]));
@@ -304,6 +318,20 @@ describe('what is kept of edited tiles', () => {
     edits.undo(2);
     expect(await read(0)).toEqual([2, 1, 2, 1, 1, 1, 1, 1]);
     expect(asked).toEqual([3]);
+  });
+
+  it('[D4] does not last where the source has no such chunk at the moment', async () => {
+    const clock = useManualClock();
+    const channel: ArrayChannel = { ...row([1, 1, 1, 1]), readChunk: async () => 'absent' };
+    const { edit, read, core, channel: ready, database } = await open(channel);
+    await edit([{ op: 'write', box: rowBox(1, 2), value: 7n }]);
+    expect(await read(0)).toEqual([0, 7, 0, 0]);
+    expect(database.countTiles(ready.number, 0)).toBe(0);
+    const { reading } = await core.openReading(ready, {});
+    expect(core.tiles.peek(ready, 0, [0, 0, 0], ready.stored, true, reading)).toBeDefined();
+    clock.advance(2_100);
+    expect(core.tiles.peek(ready, 0, [0, 0, 0], ready.stored, true, reading)).toBeUndefined();
+    expect(await read(0)).toEqual([0, 7, 0, 0]);
   });
 
   it('stays true for those who began to read before an edit', async () => {

@@ -8,8 +8,6 @@ import {
   logDeltaKey,
   logRange,
   logRecordKey,
-  logResultKey,
-  logResultRange,
   logSeq,
   logSnapshotKey,
   logWriterKey,
@@ -126,7 +124,6 @@ describe('ranges', () => {
           [LogKind.RECORD, logRecordKey(p, n)],
           [LogKind.DELTA, logDeltaKey(p, n, part)],
           [LogKind.WRITER, logWriterKey(p, w)],
-          [LogKind.RESULT, logResultKey(p, w, n)],
           [LogKind.SNAPSHOT, logSnapshotKey(p, n, part)],
         ];
         for (const [kind, key] of keys) {
@@ -147,7 +144,6 @@ describe('keys of the edit log', () => {
     expect(hex(logRecordKey(3, 2 ** 32 + 1))).toBe(join('00000003 01 0000000100000001'));
     expect(hex(logDeltaKey(3, 5, 258))).toBe(join('00000003 02 0000000000000005 00000102'));
     expect(hex(logWriterKey(3, wid))).toBe(join(`00000003 03 ${hex(wid)}`));
-    expect(hex(logResultKey(3, wid, 9))).toBe(join(`00000003 04 ${hex(wid)} 0000000000000009`));
     expect(hex(logSnapshotKey(3, 5, 1))).toBe(join('00000003 05 0000000000000005 00000001'));
   });
 
@@ -178,13 +174,5 @@ describe('ranges of keys', () => {
           for (const other of numbers)
             expect(within(key, rowsRange(other)), `${number} ${other}`).toBe(number === other);
         }
-  });
-
-  it('hold all results of one writer and no others', () => {
-    const wids = [0, 1, 254, 255].map((last) => new Uint8Array(16).fill(255).fill(last, 15));
-    for (const wid of wids)
-      for (const wseq of [0, 1, 2 ** 53 - 1])
-        for (const other of wids)
-          expect(within(logResultKey(3, wid, wseq), logResultRange(3, other))).toBe(wid === other);
   });
 });

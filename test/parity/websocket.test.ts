@@ -403,7 +403,7 @@ describe.each(lineTransports("Butterfly's own socket"))("Butterfly's own socket 
     const [a, late] = [await join(server), await join(server)];
     late.socket.pause();
     // More than the sockets hold on the way.
-    const merge = [Array.from({ length: 200_000 }, (_, k) => String(1e15 + k))];
+    const merge = [Array.from({ length: 120_000 }, (_, k) => String(1e15 + k))];
     const saves = 12;
     await a.save(merge);
     for (let i = 1; i < saves; i++) await a.save([[`${i}`, `${i}:1`]]);
@@ -524,6 +524,24 @@ describe.each(lineTransports("Butterfly's own socket"))("Butterfly's own socket 
       ['7', '8:2'],
       ['46', '47'],
     ]);
+  });
+
+  it('[E36] a region keeps its box where others merge it at the same time', async () => {
+    const server = await start();
+    const [a, b] = [await join(server), await join(server)];
+    const regions = Array.from({ length: 30 }, (_, i) => i + 1);
+    for (const region of regions) {
+      // Now one is first, now the other.
+      const saves = [
+        () => a.send({ action: 'save', split: [`5:${region}:0:1:0:1:0:1`] }),
+        () => b.send({ action: 'save', merge: [['9', `5:${region}`]] }),
+      ];
+      for (const save of region % 2 === 0 ? saves.reverse() : saves) save();
+      await Promise.all([a.heard(), b.heard()]);
+    }
+    const { merge, split } = (await a.restore()).tables;
+    expect(split).toEqual(regions.map((region) => `5:${region}:0:1:0:1:0:1`));
+    expect(merge).toEqual([[...regions.map((region) => `5:${region}`), '9']]);
   });
 
   it('[E36] many edits of others are told together, and the last of them always', async () => {

@@ -61,12 +61,12 @@ async function flow(transport: 'ws' | 'uws', seed: number, isSlow: boolean): Pro
     behind.start();
     await behind.until(0);
   }
-  const before = await child.memory();
+  const before = await child.use();
   const started = performance.now();
   some.start();
   const log = await some.finish(child.url);
   const seconds = (performance.now() - started) / 1000;
-  const after = await child.memory();
+  const after = await child.use();
   if (isSlow) {
     // At 1 KB/s it has seen next to nothing.
     expect(behind.position).toBeLessThan(log.head / 2);

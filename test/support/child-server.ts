@@ -31,8 +31,10 @@ export interface ChildServerOptions {
   readonly noise?: Vec3;
 }
 
-/** What a process says of its memory, in bytes. */
-export type MemoryUse = NodeJS.MemoryUsage;
+/** What a process says of its memory, in bytes, and of the processor time that it took so far, in microseconds. */
+export interface ProcessUse extends NodeJS.MemoryUsage {
+  readonly cpu: NodeJS.CpuUsage;
+}
 
 /** The server. */
 export class ChildServer {
@@ -88,8 +90,8 @@ export class ChildServer {
     await this.#listening();
   }
 
-  /** Memory of the process after a garbage collection. */
-  async memory(): Promise<MemoryUse> {
+  /** What the process has and took, after a garbage collection. */
+  async use(): Promise<ProcessUse> {
     this.#process.stdin.write('memory\n');
     return JSON.parse(await this.#line());
   }

@@ -1,6 +1,6 @@
 /**
  * A whole server in a process of its own, for storms: it can be killed and started again on the same store and port. One JSON object in
- * `argv[2]` says how; one line of JSON on standard output says where it listens; each line on standard input asks for its memory.
+ * `argv[2]` says how; one line of JSON on standard output says where it listens; each line on standard input asks for its memory and processor time.
  * Uses the built package: `npm test` builds first.
  */
 import { existsSync } from 'node:fs';
@@ -73,7 +73,7 @@ for await (const line of createInterface({ input: process.stdin })) {
       globalThis.gc?.();
       await new Promise((resolve) => setImmediate(resolve));
     }
-    answer(process.memoryUsage());
+    answer({ ...process.memoryUsage(), cpu: process.cpuUsage() });
   }
 }
 await server.stop();

@@ -5,6 +5,7 @@
  * next one. `head` is the last durable edit: nobody is shown more. Where a commit fails, everything behind `head` is forgotten, its
  * senders are told, and the state is read again from the store.
  */
+import { hash } from 'node:crypto';
 import type { Changes } from '../../../protocol/edit-changes.ts';
 import type { Op } from '../../../protocol/edit-ops.ts';
 import type { EditState } from '../../../protocol/edit-state.ts';
@@ -20,15 +21,16 @@ import { checkRights } from './authorise.ts';
 import type { ChannelEdits } from './channel-edits.ts';
 import { CheckpointKeeper } from './checkpoint.ts';
 import { conflictError } from './conflict.ts';
-import { CHK_BYTES, chkOf, encodeRecord, privatePartOf, shortHash } from './edit-record.ts';
+import { CHK_BYTES, chkOf, encodeRecord, scopeOf } from './edit-record.ts';
 import type { CommittedBatch, EditOutcome, EditRequest, LoggedRecord } from './edit-request.ts';
 import type { ChannelRows, LogContext } from './log-context.ts';
 import { LogReader } from './log-reader.ts';
 import { LogView } from './log-view.ts';
-import { openState } from './open-state.ts';
+import { type OpenedState, openState } from './open-state.ts';
 import { RecentScopes, type Scope, scopeOfOps } from './scope.ts';
 import { type PreparedVoxels, prepareVoxels } from './voxel-edits.ts';
 import type { VoxelHistory } from './voxel-history.ts';
+import { DIGEST_BYTES } from './writer-ring.ts';
 import { type Writer, Writers } from './writers.ts';
 
 interface Pending {
@@ -85,7 +87,7 @@ export class EditLog {
   #reloading: Promise<void> | undefined;
   #closed = false;
 
-  private constructor(context: LogContext, opened: Awaited<ReturnType<typeof openState>>) {
+  private constructor(context: LogContext, opened: OpenedState, writers: Writers) {
     const { channel, database } = context;
     this.#context = context;
     this.path = channel.path;
@@ -101,14 +103,15 @@ export class EditLog {
     this.#head = opened.state.seq;
     this.#chk = opened.chk;
     this.#tipChk = opened.chk;
-    this.#writers = new Writers(database, channel.number);
+    this.#writers = writers;
     this.#scopes = this.#newScopes();
     this.view = new LogView(this, context);
   }
 
   /** Opens a channel's log: the newest snapshot of its state, then the edits behind it. */
   static async open(context: LogContext): Promise<EditLog> {
-    return new EditLog(context, await openState(context));
+    const opened = await openState(context);
+    return new EditLog(context, opened, await openWriters(context));
   }
 
   /** Seq of the last durable edit, 0 for none. */
@@ -149,7 +152,7 @@ export class EditLog {
     if (writer === undefined) return 0;
     if (writer.user !== user) return undefined;
     if (writer.pending === 0) return writer.last;
-    return writer.results.findLast(({ seq }) => seq <= this.#head)?.wseq ?? 0;
+    return writer.results.lastUpTo(this.#head)?.wseq ?? 0;
   }
 
   /** Calls `listener` with each batch that became durable. @returns a function that ends it. */
@@ -181,7 +184,7 @@ export class EditLog {
    *   of the edit was applied; INTERNAL where it could not be kept: it may be sent again as it is.
    */
   submit(request: EditRequest, author: Author): Promise<EditOutcome> {
-    const writer = Buffer.from(request.wid).toString('latin1');
+    const writer = this.#chains.size === 0 ? '' : nameOf(request.wid);
     const before = this.#chains.get(writer);
     if (before === undefined && !request.ops.some(({ op }) => PREPARED_OPS.has(op))) {
       try {
@@ -190,6 +193,16 @@ export class EditLog {
         return Promise.reject(error);
       }
     }
+    return this.#line(nameOf(request.wid), before, request, author);
+  }
+
+  /** An edit that has to be prepared, or waits for one of the same writer that has. */
+  #line(
+    writer: string,
+    before: Promise<unknown> | undefined,
+    request: EditRequest,
+    author: Author,
+  ): Promise<EditOutcome> {
     const entered = (before ?? Promise.resolve()).then(() => this.#prepareAndEnter(request, author));
     const settled = entered.then(
       () => {},
@@ -237,17 +250,21 @@ export class EditLog {
   #admit(
     request: EditRequest,
     author: Author,
-  ): { readonly outcome: Promise<EditOutcome> } | { readonly ops: readonly Op[]; readonly digest: Uint8Array } {
+  ):
+    | { readonly outcome: Promise<EditOutcome> }
+    | { readonly ops: readonly Op[]; readonly digest: string; readonly packedOps: Uint8Array } {
     if (this.#closed) throw new BflyError('UNAVAILABLE', 'the server is shutting down', { retryMs: 500 });
     if (this.#reloading !== undefined)
       throw new BflyError('UNAVAILABLE', 'the edits of this path are being read again', { retryMs: 200 });
-    const digest = shortHash(pack(request.ops), 8);
-    const admission = this.#writers.admit(request.wid, author.user.id, request.wseq, digest);
-    if (admission.kind === 'repeated') return { outcome: this.#repeat(admission.result.seq) };
+    const packedOps = pack(request.ops).slice();
+    const digest = hash('sha256', packedOps, 'hex').slice(0, 2 * DIGEST_BYTES);
+    const repeated = this.#writers.admit(request.wid, author.user.id, request.wseq, digest);
+    if (repeated !== undefined) return { outcome: this.#repeat(repeated.seq) };
+    this.#writers.checkRoom(request.wid, author.user.id);
     const ops = parseOps(request.ops);
     checkRights(ops, this.path, author, (seq) => this.#find(seq));
     this.#checkEpoch(request, ops);
-    return { ops, digest };
+    return { ops, digest, packedOps };
   }
 
   #checkEpoch({ epoch, base }: EditRequest, ops: readonly Op[]): void {
@@ -281,16 +298,22 @@ export class EditLog {
     const { status, results, changes } = this.#state.apply(ops, prepared?.outcomes);
     const seq = this.#state.seq;
     const time = Date.now();
+    const writer = this.#writers.of(request.wid, author.user.id);
+    const { wid, w } = writer;
+    const { wseq, note } = request;
+    const logged = loggedOps(request.ops, ops);
+    const packedOps = logged === request.ops ? admitted.packedOps : pack(logged).slice();
     const record = {
-      ...{ seq, time, user: author.user, wid: request.wid, wseq: request.wseq },
-      ...{ ops: loggedOps(request.ops, ops), results, changes, status, digest: admitted.digest, scope },
-      ...(request.note === undefined ? {} : { note: request.note }),
+      ...{ seq, time, user: author.user, wid, w, wseq, ops: logged, packedOps, results, changes, status, scope },
+      ...(note === undefined ? {} : { note }),
     };
     const { value, publicPart, chk } = encodeRecord(record, this.#tipChk);
     this.#tipChk = chk;
     this.#scopes.add(seq, scope);
     this.#noteVoxels(seq, changes, prepared);
-    return this.#append(value, { ...record, chk }, publicPart, admitted.digest, prepared);
+    this.#writers.applied(writer, { wseq, seq, digest: admitted.digest }, time);
+    this.#batch.writers.add(writer);
+    return this.#append(value, { ...record, chk }, publicPart, prepared);
   }
 
   #noteVoxels(seq: number, { undone = [], redone = [] }: Changes, prepared: PreparedVoxels | undefined): void {
@@ -306,14 +329,11 @@ export class EditLog {
     value: Uint8Array,
     record: LoggedRecord & { readonly status: EditOutcome['status'] },
     publicPart: Uint8Array,
-    digest: Uint8Array,
     prepared: PreparedVoxels | undefined,
   ): Promise<EditOutcome> {
-    const { seq, wid, wseq, user, time, changes, status, results } = record;
+    const { seq, changes, status, results } = record;
     const batch = this.#batch;
-    const { writer, entries } = this.#writers.applied(wid, user.id, { wseq, seq, digest }, time);
-    batch.writers.add(writer);
-    batch.entries.push({ store: 'log', key: logRecordKey(this.#number, seq), value }, ...entries);
+    batch.entries.push({ store: 'log', key: logRecordKey(this.#number, seq), value });
     for (const [part, { bytes }] of (prepared?.deltas ?? []).entries())
       batch.entries.push({ store: 'log', key: logDeltaKey(this.#number, seq, part), value: bytes });
     if (changes.rows !== undefined || changes.gone !== undefined)
@@ -350,7 +370,7 @@ export class EditLog {
   #newScopes(): RecentScopes {
     return new RecentScopes(this.#head, (seq) => {
       const value = this.reader.value(seq);
-      return value === undefined ? undefined : privatePartOf(value).scope;
+      return value === undefined ? undefined : scopeOf(value);
     });
   }
 
@@ -437,6 +457,7 @@ export class EditLog {
     for (let delayMs = 100; ; delayMs = Math.min(5_000, delayMs * 2))
       try {
         const opened = await openState(this.#context);
+        const writers = await openWriters(this.#context);
         this.#state = opened.state;
         this.#voxels = opened.voxels;
         this.#rows = opened.rows;
@@ -444,7 +465,7 @@ export class EditLog {
         this.#head = opened.state.seq;
         this.#chk = opened.chk;
         this.#tipChk = opened.chk;
-        this.#writers = new Writers(this.#database, this.#number);
+        this.#writers = writers;
         this.#scopes = this.#newScopes();
         return;
       } catch (error) {
@@ -455,12 +476,19 @@ export class EditLog {
   }
 }
 
+const nameOf = (wid: Uint8Array): string => Buffer.from(wid.buffer, wid.byteOffset, wid.length).toString('latin1');
+
+function openWriters({ channel, database, writersPerUser }: LogContext): Promise<Writers> {
+  return Writers.open(database, channel.number, writersPerUser, Date.now());
+}
+
 function newBatch(): Batch {
   return { entries: [], edits: [], writers: new Set() };
 }
 
 /** The ops as everybody gets them: as they came, but that the mask stands where seeds were. */
 function loggedOps(wire: readonly WireMap[], ops: readonly Op[]): readonly WireMap[] {
+  if (!wire.some((map) => map['seeds'] !== undefined)) return wire;
   return wire.map((map, index) => {
     const op = ops[index];
     if (op?.op !== 'split' || op.mask === undefined || map['seeds'] === undefined) return map;

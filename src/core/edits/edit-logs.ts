@@ -11,6 +11,7 @@ import type { ChannelRows, LogContext } from './log-context.ts';
 export interface EditLogsOptions {
   readonly database: Database;
   readonly log: Logger;
+  readonly writersPerUser: number;
   rowsOf(channel: Channel): Promise<ChannelRows>;
   maxIdOf(channel: Channel): bigint | undefined;
   voxelDeps(channel: Channel): LogContext['voxelDeps'];
@@ -60,11 +61,12 @@ export class EditLogs implements EditsOfChannels {
   }
 
   async #openLog(channel: Channel): Promise<OpenLog> {
-    const { database, log, rowsOf, maxIdOf, voxelDeps } = this.#options;
+    const { database, log, writersPerUser, rowsOf, maxIdOf, voxelDeps } = this.#options;
     const context: LogContext = {
       channel,
       database,
       log,
+      writersPerUser,
       openRows: () => rowsOf(channel),
       maxId: () => maxIdOf(channel),
       voxelDeps: voxelDeps(channel),

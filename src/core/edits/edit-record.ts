@@ -7,7 +7,10 @@
  * | 0      | 1    | version of this layout, 1                                                                     |
  * | 1      | 4    | length of the public part, big-endian                                                         |
  * | 5      |      | public part: the edit's map as others get it, rule [E31]; its last key is `chk`               |
- * |        |      | private part: MessagePack `[wid, wseq, digest, status, reads, writes]`                        |
+ * |        | 16   | wid                                                                                           |
+ * |        | 8    | wseq, float64, big-endian                                                                     |
+ * |        | 1    | 1: the status is "noop"                                                                       |
+ * |        |      | names that the edit reads, a line each; an empty line; names that it writes (UTF-8)           |
  */
 import { hash } from 'node:crypto';
 import { readChanges } from '../../../protocol/edit-changes.ts';
@@ -15,6 +18,7 @@ import type { OpResult } from '../../../protocol/edit-ops.ts';
 import { BflyError } from '../../../protocol/errors.ts';
 import type { WireMap } from '../../../protocol/messages.ts';
 import { pack, unpack } from '../../../protocol/msgpack.ts';
+import type { User } from '../rights.ts';
 import type { EditOutcome, LoggedRecord } from './edit-request.ts';
 import type { Scope } from './scope.ts';
 
@@ -23,23 +27,27 @@ const HEAD_BYTES = 5;
 /** Bytes of a link of the digest chain. */
 export const CHK_BYTES = 8;
 /** `chk` and a bin of 8 bytes, the end of every public part. */
-const CHK_FIELD_BYTES = 4 + 2 + CHK_BYTES;
+const CHK_FIELD = Uint8Array.of(0xa3, 0x63, 0x68, 0x6b, 0xc4, CHK_BYTES);
+const CHK_FIELD_BYTES = CHK_FIELD.length + CHK_BYTES;
+const WID_BYTES = 16;
+const PRIVATE_HEAD_BYTES = WID_BYTES + 8 + 1;
 
 /** An edit that is about to be kept. */
 export interface NewRecord extends Omit<LoggedRecord, 'chk'> {
   readonly status: EditOutcome['status'];
-  /** 8 bytes of the ops as they came. */
-  readonly digest: Uint8Array;
+  /** What others see of the wid: 4 bytes. */
+  readonly w: Uint8Array;
+  /** The ops as MessagePack, where they are at hand. */
+  readonly packedOps?: Uint8Array;
   readonly scope: Scope;
 }
 
 /** What the server keeps of an edit besides what everybody sees. */
 export interface PrivatePart {
+  /** Borrowed from the value. */
   readonly wid: Uint8Array;
   readonly wseq: number;
-  readonly digest: Uint8Array;
   readonly status: EditOutcome['status'];
-  readonly scope: Scope;
 }
 
 /** First bytes of a SHA-256. Owned. */
@@ -47,58 +55,128 @@ export function shortHash(bytes: Uint8Array, length: number): Uint8Array {
   return new Uint8Array(hash('sha256', bytes, 'buffer').subarray(0, length));
 }
 
+/** The key and value of a map's field, up to where the value's own bytes begin. */
+function field(name: string, ...tokens: readonly number[]): Uint8Array {
+  return Uint8Array.of(0xa0 | name.length, ...Buffer.from(name), ...tokens);
+}
+const SEQ = field('seq', 0xcf);
+const TIME = field('time', 0xcf);
+const USER = field('user');
+const W = field('w', 0xc4, 4);
+const OPS = field('ops');
+const RESULTS = field('results');
+const CHANGES = field('changes');
+const NOTE = field('note');
+
+/** Users as MessagePack: few write at a time, and each writes much. */
+const packedUsers = new WeakMap<User, Uint8Array>();
+
+function packUser(user: User): Uint8Array {
+  let packed = packedUsers.get(user);
+  if (packed === undefined) {
+    packed = pack({ id: user.id, name: user.name }).slice();
+    packedUsers.set(user, packed);
+  }
+  return packed;
+}
+
+/** Where records are put together: the link before, then the value. Grows to the largest edit. */
+let scratch = Buffer.alloc(64 * 1024);
+let end = 0;
+
+function put(bytes: Uint8Array): void {
+  if (end + bytes.length > scratch.length) {
+    const larger = Buffer.alloc(2 * (end + bytes.length));
+    scratch.copy(larger, 0, 0, end);
+    scratch = larger;
+  }
+  scratch.set(bytes, end);
+  end += bytes.length;
+}
+
+function putUint53(value: number): void {
+  if (end + 8 > scratch.length) put(new Uint8Array(8));
+  else end += 8;
+  scratch.writeUInt32BE(Math.floor(value / 0x1_0000_0000), end - 8);
+  scratch.writeUInt32BE(value >>> 0, end - 4);
+}
+
 /**
  * Encodes an edit, and links it to the one before.
  *
  * @param previous chk of the edit before, 8 zeros for the first.
- * @returns owned bytes: the whole value for the log, the public part in it, its chk.
+ * @returns owned bytes: the whole value for the log, and views of the public part in it and of its chk.
  */
 export function encodeRecord(
   record: NewRecord,
   previous: Uint8Array,
 ): { readonly value: Uint8Array; readonly publicPart: Uint8Array; readonly chk: Uint8Array } {
-  const { seq, time, user, wid, ops, results, changes, note } = record;
-  const map = {
-    seq,
-    time,
-    user: { id: user.id, name: user.name },
-    w: shortHash(wid, 4),
-    ops,
-    results,
-    changes,
-    ...(note === undefined ? {} : { note }),
-    chk: new Uint8Array(CHK_BYTES),
-  };
-  const packed = pack(map).slice();
-  const chk = chainHash(previous, packed.subarray(0, packed.length - CHK_FIELD_BYTES));
-  packed.set(chk, packed.length - CHK_BYTES);
-  const rest = pack([wid, record.wseq, record.digest, record.status, record.scope.reads, record.scope.writes]);
-  const value = new Uint8Array(HEAD_BYTES + packed.length + rest.length);
-  value[0] = LAYOUT;
-  new DataView(value.buffer).setUint32(1, packed.length);
-  value.set(packed, HEAD_BYTES);
-  value.set(rest, HEAD_BYTES + packed.length);
-  return { value, publicPart: value.subarray(HEAD_BYTES, HEAD_BYTES + packed.length), chk };
+  end = 0;
+  put(previous);
+  putPublic(record);
+  const linkEnd = end - CHK_FIELD.length;
+  const chk = hash('sha256', scratch.subarray(0, linkEnd), 'buffer');
+  put(chk.subarray(0, CHK_BYTES));
+  const publicBytes = end - CHK_BYTES;
+  put(record.wid);
+  const { reads, writes } = record.scope;
+  const scope = `${lines(reads)}\n${lines(writes)}`;
+  const scopeBytes = Buffer.byteLength(scope);
+  const from = end;
+  const value = new Uint8Array(HEAD_BYTES + from - CHK_BYTES + 9 + scopeBytes);
+  const bytes = Buffer.from(value.buffer);
+  bytes[0] = LAYOUT;
+  bytes.writeUInt32BE(publicBytes, 1);
+  scratch.copy(bytes, HEAD_BYTES, CHK_BYTES, from);
+  const at = HEAD_BYTES + from - CHK_BYTES;
+  bytes.writeDoubleBE(record.wseq, at);
+  bytes[at + 8] = record.status === 'noop' ? 1 : 0;
+  bytes.write(scope, at + 9);
+  const publicPart = value.subarray(HEAD_BYTES, HEAD_BYTES + publicBytes);
+  return { value, publicPart, chk: chkOf(publicPart) };
 }
 
-/** A link of the chain: rule [E31]. */
-function chainHash(previous: Uint8Array, edit: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(previous.length + edit.length);
-  bytes.set(previous);
-  bytes.set(edit, previous.length);
-  return shortHash(bytes, CHK_BYTES);
+/** All of the public part but the bytes of its `chk`. */
+function putPublic({ seq, time, user, w, ops, packedOps, results, changes, note }: NewRecord): void {
+  put(Uint8Array.of(0x80 | (note === undefined ? 8 : 9)));
+  put(SEQ);
+  putUint53(seq);
+  put(TIME);
+  putUint53(time);
+  put(USER);
+  put(packUser(user));
+  put(W);
+  put(w);
+  put(OPS);
+  put(packedOps ?? pack(ops));
+  put(RESULTS);
+  put(pack(results));
+  put(CHANGES);
+  put(pack(changes));
+  if (note !== undefined) {
+    put(NOTE);
+    put(pack(note));
+  }
+  put(CHK_FIELD);
+}
+
+/** Names, a line each. Those of metadata may hold anything. */
+function lines(names: readonly string[]): string {
+  let text = '';
+  for (const name of names) text += `${name.startsWith('m') ? encodeURIComponent(name) : name}\n`;
+  return text;
 }
 
 /** Whether a public part follows on the edit whose chk is `previous`. */
 export function isChained(publicPart: Uint8Array, previous: Uint8Array): boolean {
-  const expected = chainHash(previous, publicPart.subarray(0, publicPart.length - CHK_FIELD_BYTES));
-  return Buffer.compare(expected, chkOf(publicPart)) === 0;
+  const linked = Buffer.concat([previous, publicPart.subarray(0, publicPart.length - CHK_FIELD_BYTES)]);
+  return Buffer.compare(shortHash(linked, CHK_BYTES), chkOf(publicPart)) === 0;
 }
 
 /** The edit's map as it travels. Borrowed from `value`. @throws INTERNAL where the value is no record of ours. */
 export function publicPartOf(value: Uint8Array): Uint8Array {
   const length = value[0] === LAYOUT ? new DataView(value.buffer, value.byteOffset).getUint32(1) : -1;
-  if (length < CHK_FIELD_BYTES || HEAD_BYTES + length > value.length)
+  if (length < CHK_FIELD_BYTES || HEAD_BYTES + length + PRIVATE_HEAD_BYTES > value.length)
     throw new BflyError('INTERNAL', 'an edit in the log is damaged');
   return value.subarray(HEAD_BYTES, HEAD_BYTES + length);
 }
@@ -108,19 +186,27 @@ export function chkOf(publicPart: Uint8Array): Uint8Array {
   return publicPart.subarray(publicPart.length - CHK_BYTES);
 }
 
-/** What only the server sees. Bytes are borrowed from `value`. */
+/** What only the server sees, but for the scope. */
 export function privatePartOf(value: Uint8Array): PrivatePart {
-  const rest = unpack(value.subarray(HEAD_BYTES + publicPartOf(value).length));
-  // Only `encodeRecord` writes these values.
-  const [wid, wseq, digest, status, reads, writes] = rest as [
-    Uint8Array,
-    number,
-    Uint8Array,
-    EditOutcome['status'],
-    string[],
-    string[],
-  ];
-  return { wid, wseq, digest, status, scope: { reads, writes } };
+  const at = HEAD_BYTES + publicPartOf(value).length;
+  const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
+  return {
+    wid: value.subarray(at, at + WID_BYTES),
+    wseq: view.getFloat64(at + WID_BYTES),
+    status: value[at + WID_BYTES + 8] === 1 ? 'noop' : 'applied',
+  };
+}
+
+/** What an edit reads and writes. */
+export function scopeOf(value: Uint8Array): Scope {
+  const at = HEAD_BYTES + publicPartOf(value).length + PRIVATE_HEAD_BYTES;
+  const names = Buffer.from(value.buffer, value.byteOffset + at, value.length - at)
+    .toString('utf8')
+    .split('\n');
+  const gap = names.indexOf('');
+  const read = (some: readonly string[]): string[] =>
+    some.filter((name) => name !== '').map((name) => (name.startsWith('m') ? decodeURIComponent(name) : name));
+  return { reads: read(names.slice(0, gap)), writes: read(names.slice(gap)) };
 }
 
 /** A whole edit. Its bytes are borrowed from `value`. */

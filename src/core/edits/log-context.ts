@@ -31,6 +31,7 @@ export interface LogContext {
   readonly log: Logger;
   /** The channel's tables as they are in the store: made anew where the log is. */
   openRows(): Promise<ChannelRows>;
+  readonly writersPerUser: number;
   /** The largest ingested id, where it is known by now. */
   maxId(): bigint | undefined;
   /** What edits of voxels need besides the ops. */

@@ -1,6 +1,7 @@
 /** Voxel ops made ready to be applied: checked, read, cut into deltas by tile. Nothing is changed here. Rules [E5], [E8]..[E12], [E24]..[E26]. */
 import { badOp, type IdRef, type Op, type SplitOp, type WriteOp } from '../../../protocol/edit-ops.ts';
 import { BflyError } from '../../../protocol/errors.ts';
+import type { VoxelOutcome } from '../../../protocol/fold-context.ts';
 import type { Limits } from '../../../protocol/limits.ts';
 import type { Bulk } from '../../../protocol/messages.ts';
 import { type Box, boxShape, type MipInfo, mipBox, type Vec3, volumeOf } from '../../../protocol/volume.ts';
@@ -18,14 +19,10 @@ import type { ChannelEdits } from './channel-edits.ts';
 import { touchedBoxes } from './voxel-history.ts';
 import { encodedBulk, voxelBytesOf } from './voxel-values.ts';
 
-/** What a split or write does to the voxels. */
-export interface VoxelOutcome {
-  /** Voxels that the op sets. */
-  readonly voxels: number;
+/** What a split or write does, and the id that it creates. */
+export interface PreparedOp extends VoxelOutcome {
   /** The new id of a split, or of a write of "new". */
   readonly id?: bigint;
-  /** What changes on each level: tight on mip 0, footprints above. */
-  readonly touched: readonly (readonly [mip: number, box: Box])[];
 }
 
 /** What voxel ops are made ready with. */
@@ -50,7 +47,7 @@ export interface PreparedVoxels {
   /** Ops as they are logged: seeds replaced by their mask. */
   readonly ops: readonly Op[];
   /** By op index, for `EditState.apply`. */
-  readonly outcomes: ReadonlyMap<number, VoxelOutcome>;
+  readonly outcomes: ReadonlyMap<number, PreparedOp>;
   /** Deltas of the edit, at most one for each tile: the part number is the index. */
   readonly deltas: readonly { readonly tile: Vec3; readonly bytes: Uint8Array }[];
   /** Names of the tiles of mip 0 that a voxel op reads or writes, for the base check. */
@@ -92,7 +89,7 @@ class Preparation {
   readonly #reading: Reading;
   readonly #planned: ReadonlyMap<number, bigint>;
   readonly #ops: Op[];
-  readonly #outcomes = new Map<number, VoxelOutcome>();
+  readonly #outcomes = new Map<number, PreparedOp>();
   readonly #scopes = new Map<number, readonly Vec3[]>();
   /** Tiles that were read. */
   readonly #read = new Map<string, Vec3>();

@@ -1,4 +1,4 @@
-import { createHash, generateKeyPairSync, sign, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, generateKeyPairSync, sign, timingSafeEqual } from 'node:crypto';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { OPEN_AUTHORITY } from '../../../src/access/auth/anonymous.ts';
 import { type Admission, type Identity, isAdmitted, type Refusal } from '../../../src/access/auth/authority.ts';
@@ -185,6 +185,18 @@ describe('signed tokens', () => {
     expect((await refused(hs, forgeJwt({ alg: 'HS256' }, claims, hs256(`${SECRET}!`)))).refused).toBe(
       'UNAUTHENTICATED',
     );
+  });
+
+  it('are refused with another algorithm than the key is for, though the signature is good', async () => {
+    const long = 'x'.repeat(64);
+    const hs = await rulesOf(`jwt: [{secret: ${long}}]`);
+    const hs512 = (input: Buffer) => createHmac('sha512', long).update(input).digest();
+    expect((await refused(hs, forgeJwt({ alg: 'HS512' }, claims, hs512))).refused).toBe('UNAUTHENTICATED');
+    const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    const pem = rsa.publicKey.export({ type: 'spki', format: 'pem' }).toString();
+    const rs = await rulesOf('jwt: [{public-key-file: k}]', { k: pem });
+    const rs512 = (input: Buffer) => sign('sha512', input, rsa.privateKey);
+    expect((await refused(rs, forgeJwt({ alg: 'RS512' }, claims, rs512))).refused).toBe('UNAUTHENTICATED');
   });
 
   it('are refused without a signature, whatever they call that', async () => {

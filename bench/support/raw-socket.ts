@@ -36,9 +36,10 @@ export class RawSocket {
       socket.once('error', reject);
       socket.once('connect', () => {
         const key = randomBytes(16).toString('base64');
+        const offer = protocol === '' ? '' : `Sec-WebSocket-Protocol: ${protocol}\r\n`;
         socket.write(
           `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
-            `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${key}\r\nSec-WebSocket-Protocol: ${protocol}\r\n\r\n`,
+            `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${key}\r\n${offer}\r\n`,
         );
       });
       let response = Buffer.alloc(0);
@@ -59,11 +60,16 @@ export class RawSocket {
     return raw;
   }
 
+  /** Sends one text message of at most 64 KiB. */
+  sendText(message: string): void {
+    this.send(Buffer.from(message), 0x81);
+  }
+
   /** Sends one binary message of at most 64 KiB. */
-  send(message: Uint8Array): void {
+  send(message: Uint8Array, opcode = 0x82): void {
     const long = message.length > 125;
     const frame = Buffer.allocUnsafe((long ? 8 : 6) + message.length);
-    frame[0] = 0x82;
+    frame[0] = opcode;
     frame[1] = 0x80 | (long ? 126 : message.length);
     if (long) frame.writeUInt16BE(message.length, 2);
     // A mask of zeros is a mask: the payload stays as it is.

@@ -44,6 +44,7 @@ export function makeRow(
   ours: readonly number[],
   rival: readonly number[],
   bar?: number,
+  lowerIsBetter = false,
 ): Row {
   const ratios = ours.map((value, round) => value / (rival[round] as number));
   const ratio = median(ratios);
@@ -54,6 +55,7 @@ export function makeRow(
     unit,
     ratio: round3(ratio),
     ...(bar === undefined ? {} : { bar }),
+    ...(lowerIsBetter ? { lowerIsBetter } : {}),
     rounds: ours.length,
     spread: round3((Math.max(...ratios) - Math.min(...ratios)) / ratio),
   };

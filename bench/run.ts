@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { editRows } from './edits.ts';
 import { formatRows, makeRow, type Row, writeReport } from './report.ts';
 import { type ServerProcess, startServerProcess } from './support/child.ts';
 import { CHANNELS, makeStore } from './support/store.ts';
@@ -144,8 +145,12 @@ try {
     rows.push(await fight(duel));
   }
   if ('cutout 256³'.includes(options.only)) rows.push(...(await cutoutRows(dataDir)));
-  process.stdout.write(`${formatRows(rows)}\n`);
-  if (!options['no-write']) writeReport(root, options.transport === 'ws' ? 'serve-ws' : 'serve', rows);
+  const { transport, only } = options;
+  const edits = await editRows({ dataDir, transport, rounds: ROUNDS, seconds: SECONDS, only });
+  process.stdout.write(`${formatRows([...rows, ...edits])}\n`);
+  const suffix = transport === 'ws' ? '-ws' : '';
+  if (!options['no-write'] && rows.length > 0) writeReport(root, `serve${suffix}`, rows);
+  if (!options['no-write'] && edits.length > 0) writeReport(root, `edits${suffix}`, edits);
 } finally {
   rmSync(dataDir, { recursive: true, force: true });
 }

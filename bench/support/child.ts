@@ -36,9 +36,12 @@ function nextMessage(child: ChildProcess): Promise<unknown> {
   });
 }
 
-/** In a server process: tells the port, and ends on SIGTERM. */
+/** In a server process: tells the port, and its memory when asked for `rss`, and ends on SIGTERM. */
 export function reportPort(port: number, stop: () => Promise<void>): void {
   process.send?.(port);
+  process.on('message', (question) => {
+    if (question === 'rss') process.send?.(process.memoryUsage.rss());
+  });
   process.once('SIGTERM', () => {
     stop().then(() => process.exit(0));
   });

@@ -7,8 +7,14 @@
 import type { Changes } from './edit-changes.ts';
 import { EditGraph } from './edit-graph.ts';
 import { partsCutOff, SearchMarks } from './edit-search.ts';
+import { grownInt32 } from './growable.ts';
 import { IdTable } from './id-table.ts';
 import { Partition } from './partition.ts';
+
+/** Ids of which the bytes are written one by one. */
+const FEW = 8;
+/** Room that is given back after an edit that moved many ids. */
+const MUCH = 4_096;
 
 /** Bodies as they were before the edit under way, of those that it touched. Lists by the same place. */
 interface Before {
@@ -39,8 +45,9 @@ export class Bodies {
   #labelsBefore = 0;
   #before = noneBefore();
   /** Numbers that left their bodies, and where those stand in `#before`. */
-  #moved: number[] = [];
-  #movedFrom: number[] = [];
+  #moved: Int32Array = new Int32Array(0);
+  #movedFrom: Int32Array = new Int32Array(0);
+  #movedCount = 0;
 
   constructor(ids = new IdTable(), graph = new EditGraph(), sets = new Partition()) {
     this.ids = ids;
@@ -171,29 +178,47 @@ export class Bodies {
     this.sets.setTop(this.sets.unite(a, b), isA ? topA : topB);
   }
 
-  #cutOff(lives: readonly number[], from: number): void {
-    const label = this.sets.addLabel();
+  /** Gives a part a label of its own. */
+  #cutOff(lives: Int32Array, from: number): void {
+    const { ids, sets, graph } = this;
+    this.#touch(from);
+    this.#growMoved(this.#movedCount + lives.length);
+    const oldTop = this.#top(from);
+    const label = sets.addLabel();
     let top = -1;
-    for (const life of lives) {
+    for (let i = 0; i < lives.length; i++) {
+      const life = lives[i] as number;
       if (life < 0) {
-        this.graph.setLabelOfCleaving(~life, label);
+        graph.setLabelOfCleaving(~life, label);
         continue;
       }
-      this.#move(life, from, label);
-      if (top < 0 || this.ids.isBefore(life, top)) top = life;
+      this.#noteMove(life);
+      if (top < 0 || ids.isBefore(life, top)) top = life;
     }
-    this.sets.setTop(label, top);
+    sets.moveAll(lives, from, label);
+    sets.setTop(label, top);
+    if (oldTop !== top) sets.setTop(from, oldTop);
   }
 
   #move(number: number, from: number, to: number): void {
     this.#touch(from);
+    this.#noteMove(number);
+    this.sets.move(number, from, to);
+  }
+
+  #noteMove(number: number): void {
     const label = this.sets.labelOf(number);
     // Who has a label of this edit has moved before.
-    if (label < this.#labelsBefore) {
-      this.#moved.push(number);
-      this.#movedFrom.push(this.#placeOf(label));
-    }
-    this.sets.move(number, from, to);
+    if (label >= this.#labelsBefore) return;
+    const at = this.#movedCount++;
+    if (at >= this.#moved.length) this.#growMoved(at + 1);
+    this.#moved[at] = number;
+    this.#movedFrom[at] = this.#placeOf(label);
+  }
+
+  #growMoved(wanted: number): void {
+    this.#moved = grownInt32(this.#moved, wanted);
+    this.#movedFrom = grownInt32(this.#movedFrom, wanted);
   }
 
   /** Where the body that a label belonged to stands in `#before`: on the way up from it is one mark, at what was the root. */
@@ -254,39 +279,39 @@ export class Bodies {
       if (target !== top) joined.push(top, target);
       return target;
     });
-    const parted = this.#partedFrom(targets);
+    const parted = this.#movedCount === 0 ? [] : this.#parted(targets);
     this.#forget();
     return {
       ...(joined.length === 0 ? {} : { joined: this.#bytesOf(joined) }),
-      ...(parted.size === 0
-        ? {}
-        : { parted: [...parted].map(([root, members]) => [this.ids.id(root), this.#bytesOf(members)] as const) }),
+      ...(parted.length === 0 ? {} : { parted }),
     };
   }
 
-  /** Members that have another root than `joined` says, by their root. */
-  #partedFrom(targets: readonly number[]): Map<number, number[]> {
-    const parted = new Map<number, number[]>();
-    let lastLabel = -1;
-    let root = -1;
-    let members: number[] | undefined;
-    for (let i = 0; i < this.#moved.length; i++) {
-      const number = this.#moved[i] as number;
-      const label = this.sets.labelOf(number);
+  /** Members that have another root than `joined` says, by their root: counted first, since there may be millions. */
+  #parted(targets: readonly number[]): (readonly [bigint, Uint8Array])[] {
+    const counts = new Map<number, number>();
+    this.#eachRun(targets, (root, from, end) => counts.set(root, (counts.get(root) ?? 0) + end - from));
+    const parted = new Map<number, MemberList>();
+    for (const [root, count] of counts) parted.set(root, new MemberList(count));
+    this.#eachRun(targets, (root, from, end) => parted.get(root)?.add(this.ids, this.#moved.subarray(from, end)));
+    return [...parted].map(([root, members]) => [this.ids.id(root), members.bytes]);
+  }
+
+  /** Calls `visit` with each run of moved members that have one root now, which is another than `joined` says. */
+  #eachRun(targets: readonly number[], visit: (root: number, from: number, end: number) => void): void {
+    const moved = this.#moved;
+    const movedFrom = this.#movedFrom;
+    const count = this.#movedCount;
+    for (let from = 0; from < count; ) {
       // Those that were cut off together have one label.
-      if (label !== lastLabel) {
-        lastLabel = label;
-        root = this.#top(this.sets.find(label));
-        members = parted.get(root);
-      }
-      if (root === targets[this.#movedFrom[i] as number]) continue;
-      if (members === undefined) {
-        members = [];
-        parted.set(root, members);
-      }
-      members.push(number);
+      const label = this.sets.labelOf(moved[from] as number);
+      const place = movedFrom[from] as number;
+      let end = from + 1;
+      while (end < count && movedFrom[end] === place && this.sets.labelOf(moved[end] as number) === label) end++;
+      const root = this.#top(this.sets.find(label));
+      if (root !== targets[place]) visit(root, from, end);
+      from = end;
     }
-    return parted;
   }
 
   /** Takes the edit back, as if it had never been. `out` and `into`: what changes its force when the edit goes out of it, itself included. */
@@ -294,7 +319,7 @@ export class Bodies {
     this.turn(out, into);
     this.graph.pop();
     for (const label of this.#before.labels) this.#top(this.sets.find(label));
-    for (const number of this.#moved) this.rootOf(number);
+    for (let i = 0; i < this.#movedCount; i++) this.rootOf(this.#moved[i] as number);
     this.#forget();
     this.sets.shrink(this.#idsBefore);
     this.ids.shrink(this.#idsBefore);
@@ -303,20 +328,44 @@ export class Bodies {
   #forget(): void {
     for (const label of this.#before.labels) this.sets.setMark(label, false);
     this.#before = noneBefore();
-    this.#moved = [];
-    this.#movedFrom = [];
+    this.#movedCount = 0;
+    if (this.#moved.length <= MUCH) return;
+    this.#moved = new Int32Array(0);
+    this.#movedFrom = new Int32Array(0);
   }
 
   /** Ids of numbers, little-endian u64. */
   #bytesOf(numbers: readonly number[]): Uint8Array {
-    const words = new Uint32Array(2 * numbers.length);
-    const { low, high } = this.ids;
+    const members = new MemberList(numbers.length);
+    members.add(this.ids, numbers);
+    return members.bytes;
+  }
+}
+
+/** Ids of numbers as bytes, little-endian. */
+class MemberList {
+  readonly bytes: Uint8Array;
+  #words: Uint32Array | undefined;
+  #count = 0;
+
+  constructor(count: number) {
+    this.bytes = new Uint8Array(8 * count);
+    // Small arrays live with the other objects until a second view of them is made, which costs more than most edits.
+    if (count > FEW) this.#words = new Uint32Array(this.bytes.buffer);
+  }
+
+  add({ low, high }: IdTable, numbers: ArrayLike<number>): void {
     for (let i = 0; i < numbers.length; i++) {
       const number = numbers[i] as number;
-      words[2 * i] = low[number] as number;
-      words[2 * i + 1] = high[number] as number;
+      this.#put(low[number] as number);
+      this.#put(high[number] as number);
     }
-    return new Uint8Array(words.buffer);
+  }
+
+  #put(word: number): void {
+    const at = this.#count++;
+    if (this.#words !== undefined) this.#words[at] = word;
+    else for (let i = 0; i < 4; i++) this.bytes[4 * at + i] = word >>> (8 * i);
   }
 }
 

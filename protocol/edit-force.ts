@@ -71,7 +71,7 @@ export class Force {
     return out;
   }
 
-  /** For each edit with undos, ascending: the edits whose force it changed. */
+  /** For each edit with undos, ascending: the edits whose force it changed, ascending. */
   *history(): Generator<readonly [seq: number, changed: readonly number[]]> {
     const replay = new Force();
     for (const [by, targets] of this.#targets) {
@@ -80,7 +80,7 @@ export class Force {
         const { out, into } = replay.undo(by, target);
         for (const seq of [...out, ...into]) if (!changed.delete(seq)) changed.set(seq, true);
       }
-      yield [by, [...changed.keys()]];
+      yield [by, [...changed.keys()].sort((a, b) => a - b)];
     }
   }
 

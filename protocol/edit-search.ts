@@ -2,7 +2,6 @@
 import type { EditGraph } from './edit-graph.ts';
 import { grownInt32 } from './growable.ts';
 
-/** Edges that one search looks at before the next one has its turn. */
 const TURN = 256;
 const NONE = -1;
 
@@ -16,14 +15,15 @@ export class SearchMarks {
 /**
  * Finds the connected parts that some lives are in, except the one that takes longest to walk through.
  *
+ * @param turn edges that one search looks at before the next one has its turn.
  * @param lives all in what was one body; a part without any of them is not found.
  * @returns the lives of each part that is cut off from the rest. The cost is that of walking through those parts, times the number of `lives`
  *   at worst, plus as much again in the part that stays.
  */
-export function partsCutOff(graph: EditGraph, marks: SearchMarks, lives: readonly number[]): number[][] {
+export function partsCutOff(graph: EditGraph, marks: SearchMarks, lives: readonly number[], turn = TURN): Int32Array[] {
   marks.living = grownInt32(marks.living, graph.newestHalf.length);
   marks.ended = grownInt32(marks.ended, graph.cleavings);
-  const search = new Search(graph, marks);
+  const search = new Search(graph, marks, turn);
   try {
     for (const life of lives) search.start(life);
     search.run();
@@ -37,6 +37,7 @@ export function partsCutOff(graph: EditGraph, marks: SearchMarks, lives: readonl
 class Search {
   readonly #graph: EditGraph;
   readonly #marks: SearchMarks;
+  readonly #turn: number;
   /** By place. */
   #life: Int32Array = new Int32Array(64);
   #owner: Int32Array = new Int32Array(64);
@@ -50,11 +51,13 @@ class Search {
   readonly #todoLast: number[] = [];
   readonly #doneFirst: number[] = [];
   readonly #doneLast: number[] = [];
+  readonly #visited: number[] = [];
   /** Searches that go on: those that met others count once. */
   #open = 0;
   readonly #finished: number[] = [];
 
-  constructor(graph: EditGraph, marks: SearchMarks) {
+  constructor(graph: EditGraph, marks: SearchMarks, turn: number) {
+    this.#turn = turn;
     this.#graph = graph;
     this.#marks = marks;
   }
@@ -68,6 +71,7 @@ class Search {
     this.#todoLast.push(NONE);
     this.#doneFirst.push(NONE);
     this.#doneLast.push(NONE);
+    this.#visited.push(0);
     this.#open++;
     this.#visit(life, search);
   }
@@ -84,6 +88,7 @@ class Search {
       this.#nextPlace = grownInt32(this.#nextPlace, place + 1);
       this.#half = grownInt32(this.#half, place + 1);
     }
+    this.#visited[search] = (this.#visited[search] as number) + 1;
     this.#life[place] = life;
     this.#owner[place] = search;
     this.#nextPlace[place] = NONE;
@@ -122,7 +127,7 @@ class Search {
   #advance(search: number): boolean {
     const graph = this.#graph;
     const { nextHalf, ends, edgeSeq, inForce } = graph;
-    for (let left = TURN; left > 0; ) {
+    for (let left = this.#turn; left > 0; ) {
       const place = this.#todoFirst[search] as number;
       if (place === NONE) {
         this.#open--;
@@ -166,6 +171,7 @@ class Search {
   #meet(search: number, other: number): void {
     this.#parent[other] = search;
     this.#open--;
+    this.#visited[search] = (this.#visited[search] as number) + (this.#visited[other] as number);
     this.#append(this.#todoFirst, this.#todoLast, search, other);
     this.#append(this.#doneFirst, this.#doneLast, search, other);
   }
@@ -188,21 +194,23 @@ class Search {
   }
 
   /** Lives of the searches that came to an end before the last one. */
-  parts(): number[][] {
+  parts(): Int32Array[] {
     return this.#finished.map((search) => {
-      const lives: number[] = [];
+      const lives = new Int32Array(this.#visited[search] as number);
+      let count = 0;
       for (let at = this.#doneFirst[search] as number; at !== NONE; at = this.#nextPlace[at] as number)
-        lives.push(this.#life[at] as number);
+        lives[count++] = this.#life[at] as number;
       return lives;
     });
   }
 
   /** Leaves the marks as they were. */
   clear(): void {
+    const { living, ended } = this.#marks;
     for (let place = 0; place < this.#places; place++) {
       const life = this.#life[place] as number;
-      if (life >= 0) this.#marks.living[life] = 0;
-      else this.#marks.ended[~life] = 0;
+      if (life >= 0) living[life] = 0;
+      else ended[~life] = 0;
     }
   }
 }

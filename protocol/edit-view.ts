@@ -125,6 +125,14 @@ export class EditView {
     return number < 0 ? 1 : this.#sets.sizeOf(this.#sets.setOf(number));
   }
 
+  /** Ids that are not their own root, each with its root, in no order. The state must not change meanwhile. */
+  *links(): Generator<readonly [id: bigint, root: bigint]> {
+    for (let number = 0; number < this.#sets.numbers; number++) {
+      const top = this.#sets.topOf(this.#sets.setOf(number));
+      if (top !== number) yield [this.#ids.id(number), this.#ids.id(top)];
+    }
+  }
+
   /** Regions as they are now. */
   regions(): Iterable<Region> {
     return this.#regions.values();

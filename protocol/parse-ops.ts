@@ -88,7 +88,8 @@ function field<T>({ index, map }: Place, name: string, read: (value: unknown, fi
     return read(map[name], `ops[${index}].${name}`);
   } catch (error) {
     if (!(error instanceof BflyError)) throw error;
-    throw new BflyError(error.code, error.message, { details: { op: index, field: name } });
+    const message = error.message.startsWith('ops[') ? error.message : `ops[${index}].${error.message}`;
+    throw new BflyError(error.code, message, { details: { op: index, field: name } });
   }
 }
 

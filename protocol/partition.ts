@@ -148,6 +148,42 @@ export class Partition {
     this.#enter(number, to);
   }
 
+  /** Moves numbers from one set to an empty one, both by their root labels. Negative ones are passed over. The top of neither is known then. */
+  moveAll(numbers: Int32Array, from: number, to: number): void {
+    const label = this.#label;
+    const next = this.#next;
+    const previous = this.#previous;
+    let first = this.#first[from] as number;
+    let head = -1;
+    let last = -1;
+    let count = 0;
+    for (let i = 0; i < numbers.length; i++) {
+      const number = numbers[i] as number;
+      if (number < 0) continue;
+      const after = next[number] as number;
+      const before = previous[number] as number;
+      next[before] = after;
+      previous[after] = before;
+      if (first === number) first = after;
+      label[number] = to;
+      if (last < 0) head = number;
+      else next[last] = number;
+      previous[number] = last;
+      last = number;
+      count++;
+    }
+    if (count === 0) return;
+    next[last] = head;
+    previous[head] = last;
+    const left = this.sizeOf(from) - count;
+    this.#size[from] = left;
+    this.#size[to] = count;
+    this.#first[from] = left === 0 ? -1 : first;
+    this.#first[to] = head;
+    this.#top[from] = -1;
+    if (left > 0) this.#sets++;
+  }
+
   /** Takes a number out of its set; the top of the set is unknown then if it was this number. */
   leave(number: number, from: number): void {
     const next = this.#next[number] as number;

@@ -16,6 +16,10 @@ const parts: Parts = {
   findVolumes: async (file) => (await import('./ingest/find-data.ts')).findData(file),
   ingestVolume: async (options) => (await import('./ingest/ingest-volume.ts')).ingestVolume(options),
   connect: async (url, options) => (await import('./client/node.ts')).connect(url, options),
+  connectEditor: async (url, options) => (await import('./client/node.ts')).connect(url, options),
+  backupDatabase: async (dataDir, dir) => (await import('./ingest/backup.ts')).backupDatabase(dataDir, dir),
+  restoreDatabase: async (fromDir, toDir) => (await import('./ingest/backup.ts')).restoreDatabase(fromDir, toDir),
+  verifyStore: async (options) => (await import('./ingest/verify-store.ts')).verifyStore(options),
   signToken: async (key, claims) => (await import('./access/auth/jwt.ts')).signJwt(key, claims),
   openLog: async (level) => (await import('./utility/log.ts')).openLog(level),
 };

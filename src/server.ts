@@ -44,7 +44,7 @@ export interface ServerOptions {
   readonly allowedPaths: readonly string[];
   /** Origins of pages that may connect, besides the server's own. */
   readonly allowedOrigins?: readonly string[];
-  /** File that says who may what; see `utility/auth-config.ts`. Without it everybody may everything. */
+  /** File that says who may what; see `utility/read-auth-config.ts`. Without it everybody may everything. */
   readonly auth?: string;
   /** Everybody may everything though other machines can connect. Without it and `auth` a server listens on loopback only. */
   readonly open?: boolean;

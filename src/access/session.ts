@@ -350,12 +350,18 @@ export class Session implements ConnectionEvents {
       greet([]);
       return done();
     }
-    void subscriptions.resume(hello.resume).then(({ replies, begin }) => {
-      if (this.#closed) return;
-      greet(replies);
-      begin();
-      done();
-    });
+    subscriptions.resume(hello.resume).then(
+      ({ replies, begin }) => {
+        if (this.#closed) return;
+        greet(replies);
+        begin();
+        done();
+      },
+      (error: unknown) => {
+        home.log.error({ err: error }, 'subscriptions could not be taken up again');
+        this.close(CLOSE_CODES.INTERNAL, 'the server failed');
+      },
+    );
   }
 
   #greet(hello: Hello, session: string, granted: Pick<Welcome, 'win' | 'frame' | 'resume'>): void {

@@ -30,6 +30,16 @@ export function readBox(text: string): Box {
   return box;
 }
 
+/** A number of an edit, 1 and up; 0 is before all of them. */
+export function readSeq(text: string): number {
+  return readWhole(text, 0, Number.MAX_SAFE_INTEGER, 'the number of an edit, from 1 up (0 = before the first)');
+}
+
+/** How many of something, at least one. */
+export function readCount(text: string): number {
+  return readWhole(text, 1, Number.MAX_SAFE_INTEGER, 'a whole number from 1 up');
+}
+
 /** `x,y,z` in nanometres, each above 0. */
 export function readVoxel(text: string): Vec3 {
   const legal = 'x,y,z in nanometres, each above 0, such as 4,4,30';

@@ -2,9 +2,12 @@
 import type { Limits } from '../../protocol/limits.ts';
 import type { EntryKind } from '../../protocol/messages.ts';
 import type { Box, ChannelInfo, DatasetInfo } from '../../protocol/volume.ts';
+import type { ConnectOptions as ClientOptions } from '../client/options.ts';
+import type { Session } from '../client/session.ts';
 import type { FindVolumes } from '../ingest/discover.ts';
 import type { IngestProgress } from '../ingest/ingest.ts';
 import type { IngestOptions } from '../ingest/ingest-volume.ts';
+import type { StoreReport, VerifyStoreOptions } from '../ingest/verify-store.ts';
 import type { Catalogue } from '../utility/catalogue.ts';
 import type { Logger } from '../utility/log.ts';
 import type { ProgressTarget } from '../utility/progress.ts';
@@ -94,6 +97,15 @@ export interface ConnectOptions {
   readonly client: string;
 }
 
+/** What commands need of a session that edits, or follows edits. */
+export type EditSession = Pick<
+  Session,
+  'info' | 'list' | 'edit' | 'subscribe' | 'history' | 'on' | 'user' | 'limits' | 'close' | 'closed'
+>;
+
+/** Options of a session that edits, or follows edits. */
+export type EditConnectOptions = Pick<ClientOptions, 'token' | 'client' | 'name' | 'reconnect' | 'writers'>;
+
 /** What a signed token says. Times are seconds since 1970. */
 export interface TokenClaims {
   readonly sub: string;
@@ -112,6 +124,12 @@ export interface Parts {
   readonly findVolumes: FindVolumes;
   ingestVolume(options: IngestOptions): Promise<unknown>;
   connect(url: string, options: ConnectOptions): Promise<RemoteSession>;
+  connectEditor(url: string, options: EditConnectOptions): Promise<EditSession>;
+  /** Copies a store, also while its server runs. */
+  backupDatabase(dataDir: string, dir: string): Promise<void>;
+  /** Makes a store of a copy. */
+  restoreDatabase(fromDir: string, toDir: string): Promise<void>;
+  verifyStore(options: VerifyStoreOptions): Promise<readonly StoreReport[]>;
   /** Signs a token. @param key private key or secret. @throws BflyError BAD_REQUEST naming what is legal. */
   signToken(key: Uint8Array, claims: TokenClaims): Promise<string>;
   openLog(level: 'debug' | 'info' | 'warn' | 'error' | 'silent'): Promise<Logger>;

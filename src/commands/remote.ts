@@ -1,7 +1,7 @@
 /** Talking to a server. */
 import { BflyError } from '../../protocol/errors.ts';
 import { type ChannelInfo, type MipInfo, pathFault } from '../../protocol/volume.ts';
-import type { Context, RemoteSession } from './context.ts';
+import { type Context, type EditConnectOptions, type EditSession, type RemoteSession, say } from './context.ts';
 
 /** Options that every command with a URL has. */
 export interface RemoteOptions {
@@ -31,16 +31,71 @@ export async function withSession<T>(
   const address = serverUrl(url);
   const wishes = { reconnect: false, client: `bfly/${context.version}` } as const;
   const connectOptions = options.token === undefined ? wishes : { ...wishes, token: options.token };
-  const session = await context.parts.connect(address, connectOptions).catch((cause: unknown) => {
-    if (!(cause instanceof BflyError) || cause.code !== 'UNAVAILABLE') throw cause;
-    const advice = 'check host and port, or start one with: bfly serve';
-    throw new BflyError('UNAVAILABLE', `no server answers at ${address}; ${advice}`, { cause });
-  });
+  const session = await context.parts.connect(address, connectOptions).catch(noServer(address));
   try {
     return await work(session);
   } finally {
     await session.close();
   }
+}
+
+/** Options of `withEditing`. */
+export interface EditingOptions extends RemoteOptions {
+  /** How long a lost connection may stay lost before the work fails, ms; default: for ever. */
+  readonly patienceMs?: number;
+  readonly writers?: NonNullable<EditConnectOptions['writers']>;
+}
+
+/** As `withSession`, for work that goes on when the connection is lost and comes back. */
+export async function withEditing<T>(
+  context: Context,
+  url: string,
+  options: EditingOptions,
+  work: (session: EditSession) => Promise<T>,
+): Promise<T> {
+  const { terminal, parts, version } = context;
+  const { token, writers, patienceMs } = options;
+  const name = terminal.env['USER'] ?? terminal.env['USERNAME'];
+  const address = serverUrl(url);
+  const session = await parts
+    .connectEditor(address, {
+      client: `bfly/${version}`,
+      reconnect: { maxMs: 5_000 },
+      ...(token === undefined ? {} : { token }),
+      ...(name === undefined ? {} : { name: name.slice(0, 21) }),
+      ...(writers === undefined ? {} : { writers }),
+    })
+    .catch(noServer(address));
+  let hasGivenUp = false;
+  let timer: NodeJS.Timeout | undefined;
+  session.on('state', (state) => {
+    clearTimeout(timer);
+    if (state !== 'offline') return;
+    say(terminal, 'the connection is lost; trying again');
+    if (patienceMs === undefined) return;
+    timer = setTimeout(() => {
+      hasGivenUp = true;
+      void session.close();
+    }, patienceMs);
+  });
+  try {
+    return await work(session);
+  } catch (cause) {
+    if (!hasGivenUp) throw cause;
+    const advice = 'whether an edit was applied shows bfly history';
+    throw new BflyError('UNAVAILABLE', `the server at ${address} does not come back; ${advice}`, { cause });
+  } finally {
+    clearTimeout(timer);
+    await session.close();
+  }
+}
+
+function noServer(address: string): (cause: unknown) => never {
+  return (cause) => {
+    if (!(cause instanceof BflyError) || cause.code !== 'UNAVAILABLE') throw cause;
+    const advice = 'check host and port, or start one with: bfly serve';
+    throw new BflyError('UNAVAILABLE', `no server answers at ${address}; ${advice}`, { cause });
+  };
 }
 
 /** Takes a path as people write it, with slashes around it. @throws BflyError BAD_REQUEST */

@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError } from 'commander';
 import { BflyError } from '../../protocol/errors.ts';
-import { GRANTABLE, type Grant, grantPathFault, userFault, writeTokenYaml } from '../utility/auth-config.ts';
+import { GRANTABLE, type Grant, grantPathFault, userFault } from '../utility/auth-config.ts';
+import { writeTokenYaml } from '../utility/read-auth-config.ts';
 import { type Context, say } from './context.ts';
 
 interface TokenOptions {

@@ -1,18 +1,9 @@
 /** Work on pixels in the calling thread: what every worker runs, and tests use as it is. */
 import { BflyError } from '../../protocol/errors.ts';
-import { readTileHeader } from '../../protocol/tile-frame.ts';
-import {
-  type Box,
-  BYTES_PER_VOXEL,
-  boxShape,
-  type DType,
-  type EncodingName,
-  type Vec3,
-} from '../../protocol/volume.ts';
+import { type Box, BYTES_PER_VOXEL, boxShape, type DType, type EncodingName } from '../../protocol/volume.ts';
 import { boxVolume, intersect } from '../query/box.ts';
 import { copyBox } from '../query/copy-box.ts';
 import { openDemoSource } from './demo-source.ts';
-import { type DivideRequest, divideBySeeds } from './divide.ts';
 import { downsampleBlock, footprintOf } from './downsample.ts';
 import { maxIdOf } from './max-id.ts';
 import { openSource } from './open-source.ts';
@@ -25,7 +16,6 @@ import {
   fillTileFrame,
   frameFromEncoded,
   makeTileFrame,
-  tileSize,
   transcodeTileFrame,
 } from './tile.ts';
 import type {
@@ -116,10 +106,6 @@ export class InlineTileMaker implements TileMaker {
       if (id > largest) largest = id;
     }
     return largest;
-  }
-
-  async divide(request: DivideRequest): Promise<Uint8Array> {
-    return divideBySeeds(request);
   }
 
   work<K extends keyof VoxelWork>(name: K, request: VoxelWork[K]['request']): Promise<VoxelWork[K]['result']> {

@@ -1,6 +1,5 @@
 /** The contract between the Core and the workers that read sources and code tiles, off the event loop. */
 import type { Box, DType, EncodingName, Vec3, VolumeType } from '../../protocol/volume.ts';
-import type { DivideRequest } from './divide.ts';
 import type { SourceInfo, SourceSpec } from './source.ts';
 import type { VoxelWork } from './voxel-work.ts';
 
@@ -83,8 +82,6 @@ export interface TileMaker {
    * @throws BflyError UNSUPPORTED for float32.
    */
   maxId(frames: readonly Uint8Array[], dtype: DType): Promise<bigint>;
-  /** Which voxels of an object are nearer to group 2's seeds, see `divideBySeeds`. @throws BflyError BAD_REQUEST. */
-  divide(request: DivideRequest): Promise<Uint8Array>;
   /** Work on edited voxels: see the functions that `voxel-work.ts` names. Bytes of requests are shared. */
   work<K extends keyof VoxelWork>(name: K, request: VoxelWork[K]['request']): Promise<VoxelWork[K]['result']>;
   /** Turns an assembled box into an image or another file format. */

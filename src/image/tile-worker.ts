@@ -2,7 +2,6 @@
 import { move, Piscina } from 'piscina';
 import { BflyError } from '../../protocol/errors.ts';
 import type { DType, EncodingName } from '../../protocol/volume.ts';
-import type { DivideRequest } from './divide.ts';
 import { InlineTileMaker } from './inline-tile-maker.ts';
 import type { SourceInfo } from './source.ts';
 import type { CoarserTile, MadeTile, RenderRequest, SourceTile, UniquePart, VolumeSpec } from './tile-maker.ts';
@@ -48,7 +47,6 @@ export const unique = (request: { parts: readonly UniquePart[]; dtype: DType }):
   outcome(maker.unique(request.parts, request.dtype));
 export const maxId = (request: { frames: readonly Uint8Array[]; dtype: DType }): Promise<Outcome<bigint>> =>
   outcome(maker.maxId(request.frames, request.dtype));
-export const divide = (request: DivideRequest): Promise<unknown> => moved(maker.divide(request), (mask) => mask);
 export const work = <K extends keyof VoxelWork>(job: { name: K; request: VoxelWork[K]['request'] }): Promise<unknown> =>
   outcome(maker.work(job.name, job.request));
 export const render = (request: RenderRequest): Promise<unknown> =>

@@ -3,7 +3,6 @@ import { availableParallelism } from 'node:os';
 import { Piscina } from 'piscina';
 import { BflyError } from '../../protocol/errors.ts';
 import type { DType, EncodingName } from '../../protocol/volume.ts';
-import type { DivideRequest } from './divide.ts';
 import type { SourceInfo } from './source.ts';
 import type {
   CoarserTile,
@@ -72,10 +71,6 @@ export class WorkerTileMaker implements TileMaker {
 
   maxId(frames: readonly Uint8Array[], dtype: DType): Promise<bigint> {
     return this.#run('maxId', { frames, dtype });
-  }
-
-  divide(request: DivideRequest): Promise<Uint8Array> {
-    return this.#run('divide', request);
   }
 
   work<K extends keyof VoxelWork>(name: K, request: VoxelWork[K]['request']): Promise<VoxelWork[K]['result']> {

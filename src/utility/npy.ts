@@ -86,6 +86,39 @@ export function readNpyTable(bytes: Uint8Array, what: string): NpyTable {
   return { rows, columns, values };
 }
 
+/** Voxels out of a `.npy` file. */
+export interface NpyVoxels {
+  /** Undefined for numpy's bool, one byte each. */
+  readonly dtype: DType | undefined;
+  /** Shape x, y, z. */
+  readonly shape: Vec3;
+  /** x fastest, little-endian; borrowed. */
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * Reads a `.npy` file of voxels: an array of shape (z, y, x) in numpy's C order, as `npyHeader` begins one.
+ *
+ * @param bytes borrowed.
+ * @param what what the file is called in errors.
+ * @throws BflyError BAD_REQUEST where it is something else, or cut off.
+ */
+export function readNpyVoxels(bytes: Uint8Array, what: string): NpyVoxels {
+  const { fields, payload } = splitHeader(bytes, what);
+  const descriptor = /'descr':\s*'([^']*)'/.exec(fields)?.[1] ?? '';
+  const [, z, y, x] = /'shape':\s*\(\s*(\d+)L?\s*,\s*(\d+)L?\s*,\s*(\d+)L?\s*,?\s*\)/.exec(fields) ?? [];
+  if (x === undefined || /'fortran_order':\s*True/.test(fields))
+    throw new BflyError('BAD_REQUEST', `${what} must hold an array [z, y, x] in C order`);
+  const [dtype] = Object.entries(DESCRIPTORS).find(([, known]) => known === descriptor) ?? [];
+  if (dtype === undefined && descriptor !== '|b1')
+    throw new BflyError('BAD_REQUEST', `${what} must hold bool, integers or float32, little-endian`);
+  const shape: Vec3 = [Number(x), Number(y), Number(z)];
+  const size = dtype === undefined ? 1 : Number(descriptor.slice(2));
+  const length = shape[0] * shape[1] * shape[2] * size;
+  if (payload.length < length) throw new BflyError('BAD_REQUEST', `${what} is cut off`);
+  return { dtype: dtype as DType | undefined, shape, bytes: payload.subarray(0, length) }; // a key of DESCRIPTORS
+}
+
 /** The header's text with double quotes as single ones, and what follows it. */
 function splitHeader(bytes: Uint8Array, what: string): { readonly fields: string; readonly payload: Uint8Array } {
   if (bytes.length < 12 || MAGIC.some((byte, i) => bytes[i] !== byte))

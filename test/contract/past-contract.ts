@@ -161,6 +161,16 @@ export function pastContract(kind: 'ws' | 'uws'): void {
       }
     });
 
+    it('[H6] answers bodies of an image with UNSUPPORTED', async () => {
+      const client = await start();
+      const box: Box = [0, 0, 0, 1, 1, 1];
+      for (const kind of ['PULL', 'CUTOUT', 'UNIQUE'] as const) {
+        const id = client.nextId();
+        client.probe.send({ kind, id, path: IM, mip: 0, box, map: 'merged' });
+        expect(await client.probe.answer(id)).toMatchObject({ kind: 'ERROR', error: 'UNSUPPORTED' });
+      }
+    });
+
     it('[D1] refuses a seq that is not yet, and waits for one that is named', async () => {
       const client = await start();
       expect(await client.probe.answer(ask(client, { at: 1 }))).toMatchObject({

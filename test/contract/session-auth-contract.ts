@@ -413,7 +413,9 @@ export function sessionAuthContract(kind: 'ws' | 'uws'): void {
           { kind: 'SUBSCRIBE', id: 15, path, epoch: null, after: null },
           { kind: 'HISTORY', id: 16, path, after: 0, limit: 10 },
           { kind: 'LIST', id: 17, path },
+          { kind: 'FEATURE', id: 18, path, feature: 'is_neuron', key: 1n },
           // Other faults of the question must not tell that the path is there.
+          { kind: 'FEATURE', id: 19, path, feature: 'nonsense' },
           { kind: 'PULL', id: 20, ...box, map: 'merged' },
           { kind: 'PULL', id: 21, ...box, at: 7 },
           { kind: 'CUTOUT', id: 22, ...box, mip: 200 },

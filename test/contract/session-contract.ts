@@ -230,25 +230,26 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
         expect(probe.inbox).toEqual([]);
       });
 
-      it('[H6] answers EDIT, SUBSCRIBE, AUTH and the like with UNSUPPORTED', async () => {
+      it('[H6] answers AUTH with UNSUPPORTED where nobody is asked for a token, and does not offer it', async () => {
         const { url } = await start();
-        const probe = await hello(url);
-        const wid = new Uint8Array(16);
-        const frames: ClientMessage[] = [
-          { kind: 'EDIT', id: 2, path: EM, wid, wseq: 1, base: null, ops: [{ op: 'merge', ids: [1, 2] }] },
-          { kind: 'SUBSCRIBE', id: 3, path: EM, epoch: null, after: null },
-          { kind: 'AUTH', id: 4, token: 't' },
-          { kind: 'HISTORY', id: 5, path: EM, after: 0, limit: 10 },
-          { kind: 'FEATURE', id: 6, path: EM, feature: 'is_neuron' },
-          { kind: 'UNSUBSCRIBE', id: 7, sub: 3 },
-          { kind: 'FOCUS', id: 8, sub: 3, filter: {} },
-        ];
-        for (const frame of frames) {
-          probe.send(frame);
-          expect(await probe.next('ERROR', frame.id)).toMatchObject({ code: 208 });
-        }
-        probe.send({ kind: 'PRESENCE', id: 3, n: 1, state: { tool: 'brush' } });
-        expect(await probe.next('ERROR', 0)).toMatchObject({ code: 208 });
+        const probe = await open(url);
+        probe.send({ kind: 'HELLO', id: 1, v: [1], client: 'probe', feat: ['pull', 'auth'] });
+        expect((await probe.next('WELCOME')).feat).toEqual(['pull']);
+        probe.send({ kind: 'AUTH', id: 4, token: 't' });
+        expect(await probe.next('ERROR', 4)).toMatchObject({ code: 208 });
+      });
+
+      it('[H9] does not show the secret of a session in the id of its user, and knows the user by it again', async () => {
+        const { url } = await start();
+        const [first, other] = [await open(url), await open(url)];
+        for (const probe of [first, other]) probe.send({ kind: 'HELLO', id: 1, v: [1], client: 'probe', feat: [] });
+        const { session, user } = await first.next('WELCOME');
+        expect((await other.next('WELCOME')).user.id).not.toBe(user.id);
+        expect(user.id).toMatch(/^anonymous:[0-9a-f]{16}$/);
+        expect(user.id).not.toContain(session.slice(0, 8));
+        const again = await open(url);
+        again.send({ kind: 'HELLO', id: 1, v: [1], client: 'probe', feat: [], token: session });
+        expect(await again.next('WELCOME')).toMatchObject({ session, user });
       });
 
       it('[C5] echoes PING', async () => {
@@ -272,7 +273,7 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
           kind: 'channel',
           type: 'image',
           dtype: 'uint8',
-          editable: false,
+          editable: true,
           head: 0,
           first: 1,
         });

@@ -98,6 +98,7 @@ describe('DatabaseLayer', () => {
       point: [4, 5, 6],
     });
     expect(layer.getTable('neuron', CHANNEL)?.count).toBe(1);
+    expect(layer.getByKey('neuron', CHANNEL, 5n)).toEqual({ key: 5n, point: [4, 5, 6] });
     expect(await layer.addEntry('neuron', CHANNEL, row, 0)).toEqual({ key: 6n, point: [1, 2, 3] });
     expect(await layer.addEntry('neuron', CHANNEL, { ...row, key: 2n }, 0)).toEqual({ key: 2n, point: [1, 2, 3] });
     expect([...layer.allNeurons(CHANNEL)]).toEqual([2n, 5n, 6n]);

@@ -3,8 +3,6 @@ import { describe, expect, it } from 'vitest';
 import type { Seed } from '../../protocol/edit-ops.ts';
 import { type Vec3, volumeOf } from '../../protocol/volume.ts';
 import { type DivideRequest, divideBySeeds, stepsOf } from '../../src/image/divide.ts';
-import { fillTileFrame } from '../../src/image/tile.ts';
-import { WorkerTileMaker } from '../../src/image/worker-tile-maker.ts';
 import { needsBuild } from '../support/line-server.ts';
 import { seededRandom, testRuns, testSeed } from '../support/seed.ts';
 
@@ -162,26 +160,6 @@ describe('division by seeds', () => {
       const steps = stepsOf(voxel, voxels);
       expect(steps.every((step) => Number.isSafeInteger(step * voxels) && step >= 1)).toBe(true);
       expect(steps[1] / steps[0]).toBeCloseTo(voxel[1] / voxel[0], 7);
-    }
-  });
-
-  it('[E10] is worked on by a worker, whose refusals name the field too', async () => {
-    const maker = new WorkerTileMaker({ threads: 1 });
-    try {
-      const request = { object: Uint8Array.of(1, 1, 1, 0), shape: [4, 1, 1], voxel: [1, 1, 1] } as const;
-      const seeds: readonly Seed[] = [
-        [0, 0, 0, 1],
-        [2, 0, 0, 2],
-      ];
-      expect(await maker.divide({ ...request, seeds })).toEqual(Uint8Array.of(0, 0, 1, 0));
-      await expect(maker.divide({ ...request, seeds: [[3, 0, 0, 1]] })).rejects.toMatchObject({
-        code: 'BAD_REQUEST',
-        details: { field: 'seeds' },
-      });
-      const frame = fillTileFrame({ dtype: 'uint8', mip: 0, box: [0, 0, 0, 9, 1, 1], seq: 0, value: Uint8Array.of(7) });
-      expect(await maker.maxId([frame], 'uint8')).toBe(7n);
-    } finally {
-      await maker.close();
     }
   });
 

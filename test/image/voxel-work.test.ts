@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Seed } from '../../protocol/edit-ops.ts';
 import type { Box } from '../../protocol/volume.ts';
 import { fullMask } from '../../protocol/voxel-mask.ts';
 import { decodeTileFrame, fillTileFrame, frameAtSeq, makeTileFrame, seqOfFrame } from '../../src/image/tile.ts';
@@ -60,6 +61,12 @@ describe('work on edited voxels', () => {
   it('[E11] is refused by a worker with the field that is wrong', async () => {
     const maker = new WorkerTileMaker({ threads: 1 });
     try {
+      expect(await maker.maxId([base], 'uint64')).toBe(5n);
+      const seeds: readonly Seed[] = [[4, 0, 0, 1]];
+      await expect(maker.work('cutSplit', { ...REQUESTS.cutSplit, seeds })).rejects.toMatchObject({
+        code: 'BAD_REQUEST',
+        details: { field: 'seeds' },
+      });
       const wrong = { ...REQUESTS.cutWrite, mask: Uint8Array.of(9) };
       await expect(maker.work('cutWrite', wrong)).rejects.toMatchObject({
         code: 'BAD_REQUEST',

@@ -121,7 +121,7 @@ describeWithShared('real volumes', () => {
     it.each(PUBLISHED_VOLUMES)('serves every voxel of $path as published', { timeout: 60_000 }, async (expected) => {
       const info = await channelInfo(session, expected.path);
       const { type, dtype, source, voxel, shape } = expected;
-      expect(info).toMatchObject({ type, dtype, source, editable: false });
+      expect(info).toMatchObject({ type, dtype, source, editable: true });
       expect(info.mips[0]).toMatchObject({ shape, voxel: [voxel, voxel, voxel], offset: [0, 0, 0] });
       const cutout = await session.cutout(expected.path);
       expect(cutout).toMatchObject({ dtype, shape, box: [0, 0, 0, ...shape] });

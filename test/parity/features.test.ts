@@ -139,6 +139,13 @@ function overSocket(kind: 'ws' | 'uws'): void {
       expect(await feature('synapse_ids')).toEqual([0, 1, 2, 3]);
       expect(await feature('synapse_ids', { box: [100, 10, 0, 200, 20, 1] })).toEqual([0]);
       expect(await feature('synapse_ids', { box: [100, 10, 0, 201, 21, 2] })).toEqual([0, 1]);
+      // Each end alone is outside.
+      for (const box of [
+        [0, 0, 0, 200, 99, 9],
+        [0, 0, 0, 999, 20, 9],
+        [0, 0, 0, 999, 99, 1],
+      ] satisfies Box[])
+        expect(await feature('synapse_ids', { box })).toEqual([0]);
       expect(await feature('synapse_ids', { mip: 3, box: [12, 1, 0, 38, 4, 3] })).toEqual([0, 1, 2]);
       expect(await feature('synapse_ids', { mip: 9, box: [0, 0, 0, 1, 1, 1] })).toMatchObject({
         error: 'OUT_OF_BOUNDS',

@@ -81,8 +81,8 @@ function goodStorm(): { ledger: EditLedger; log: FinalLog; seen: SeenLog[] } {
     ledger,
     log: { epoch: EPOCH, head: edits.length, edits },
     seen: [
-      { name: 'sam', epoch: EPOCH, start: 0, digests, view: whole },
-      { name: 'sue', epoch: EPOCH, start: 3, digests: digests.slice(3), view: late },
+      { name: 'sam', epoch: EPOCH, start: 0, digests, views: [whole] },
+      { name: 'sue', epoch: EPOCH, start: 3, digests: digests.slice(3), views: [late] },
     ],
   };
 }
@@ -111,7 +111,7 @@ describe('the ledger of the storms', () => {
       faultsOf(({ seen }) => {
         const view = new AppliedView();
         for (const { changes } of WRITTEN.slice(0, 2)) view.apply(changes);
-        return { seen: seen.slice(0, 1).map((one) => ({ ...one, digests: one.digests.slice(0, 2), view })) };
+        return { seen: seen.slice(0, 1).map((one) => ({ ...one, digests: one.digests.slice(0, 2), views: [view] })) };
       }),
     ).toEqual([]);
   });
@@ -215,7 +215,7 @@ describe('the ledger of the storms', () => {
       ({ seen }) => {
         const view = new AppliedView();
         for (const { changes } of [...WRITTEN, { changes: { joined: bin(3, 2) } }]) view.apply(changes);
-        return { seen: seen.map((one) => ({ ...one, view })) };
+        return { seen: seen.map((one) => ({ ...one, views: [view] })) };
       },
     ],
     [
@@ -224,7 +224,7 @@ describe('the ledger of the storms', () => {
       ({ seen }) => {
         const view = new AppliedView();
         for (const { changes } of WRITTEN.slice(0, 5)) view.apply(changes);
-        return { seen: seen.map((one) => ({ ...one, view })) };
+        return { seen: seen.map((one) => ({ ...one, views: [view] })) };
       },
     ],
     [

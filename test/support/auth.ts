@@ -2,7 +2,7 @@
 import { createHmac, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import type { Authority } from '../../src/access/auth/authority.ts';
 import { AuthRules } from '../../src/access/auth/rules.ts';
-import { readAuthConfig } from '../../src/utility/auth-config.ts';
+import { readAuthConfig } from '../../src/utility/read-auth-config.ts';
 
 /** The rules of a text; relative names of files are looked up in `files`. */
 export async function rulesOf(text: string, files: Readonly<Record<string, string>> = {}): Promise<AuthRules> {

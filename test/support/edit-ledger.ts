@@ -23,7 +23,8 @@ export interface SeenLog {
   readonly start: number;
   /** Digests of the edits behind `start`, in the order in which they came. */
   readonly digests: readonly string[];
-  readonly view: EditView;
+  /** What it made of them. */
+  readonly views: readonly EditView[];
 }
 
 /** The log as HISTORY gives it in the end. */
@@ -197,5 +198,5 @@ function strayingOf(seen: SeenLog, log: FinalLog, digests: readonly string[]): s
 function strayedView(seen: SeenLog, log: FinalLog, fold: EditView): string[] {
   const position = seen.start + seen.digests.length;
   const wanted = position === log.edits.length ? fold : foldLog(log.edits.slice(0, position));
-  return differences(seen.view, wanted).map((text) => `${seen.name} at ${position}: ${text}`);
+  return seen.views.flatMap((view) => differences(view, wanted)).map((text) => `${seen.name} at ${position}: ${text}`);
 }

@@ -1,5 +1,7 @@
 /** Edits folded and applied as naively as the rules read, for what storms leave behind: bodies and rows. Independent of the code under test. */
 import { createHash } from 'node:crypto';
+import { TABLES } from '../../protocol/edit-ops.ts';
+import { EditView as ModuleEditView, readChanges } from '../../protocol/edit-view.ts';
 import type { WireMap } from '../../protocol/messages.ts';
 
 /** Bodies and rows, however they were come by. */
@@ -126,6 +128,42 @@ export class AppliedView implements EditView {
 
   putRows(table: string, rows: unknown): void {
     for (const row of listOf(rows).map(mapOf)) this.#rows.set(`${table}/${row['key']}`, row);
+  }
+}
+
+/** The same by `protocol/edit-view.ts`, which the SDK and the viewer use. */
+export class ModuleView implements EditView {
+  readonly #view = new ModuleEditView();
+  readonly #known = new Set<string>();
+
+  get rows(): ReadonlyMap<string, WireMap> {
+    return new Map(
+      TABLES.flatMap((table) => [...this.#view.rows(table)].map(([key, row]) => [`${table}/${key}`, row])),
+    );
+  }
+
+  root(id: string): string {
+    return String(this.#view.rootOf(BigInt(id)));
+  }
+
+  ids(): Iterable<string> {
+    return this.#known;
+  }
+
+  apply(value: unknown): void {
+    const changes = readChanges(value);
+    for (const id of idsOf(changes.joined)) this.#known.add(id);
+    for (const [, members] of changes.parted ?? []) for (const id of idsOf(members)) this.#known.add(id);
+    this.#view.apply(this.#view.seq + 1, changes);
+  }
+
+  takePage(section: string, rows: unknown): void {
+    if (section === 'links' && rows instanceof Uint8Array) {
+      for (const id of idsOf(rows)) this.#known.add(id);
+      this.#view.loadLinks(rows);
+    }
+    const table = TABLES.find((name) => section === `rows:${name}`);
+    if (table !== undefined) this.#view.loadRows(table, rows);
   }
 }
 

@@ -78,9 +78,19 @@ function opOf({ kind, numbers, flag }: Plan, seq: number, before: readonly Op[])
     case 'write':
       return { op: 'write', box: BOX, value: flag ? 'new' : 0n };
     case 'region':
-      return { op: 'region', id: idOf(a, before, true), region: b % 3, box: flag ? [0, 0, 0, 1 + (c % 3), 1, 1] : null };
+      return {
+        op: 'region',
+        id: idOf(a, before, true),
+        region: b % 3,
+        box: flag ? [0, 0, 0, 1 + (c % 3), 1, 1] : null,
+      };
     case 'put':
-      return { op: 'put', table: tableOf(a), rows: numbers.slice(1, 2 + (b % 2)).map((n) => rowOf(tableOf(a), n)), create: flag };
+      return {
+        op: 'put',
+        table: tableOf(a),
+        rows: numbers.slice(1, 2 + (b % 2)).map((n) => rowOf(tableOf(a), n)),
+        create: flag,
+      };
     case 'delete':
       return { op: 'delete', table: tableOf(a), keys: [BigInt(b % 6)] };
     case 'undo':

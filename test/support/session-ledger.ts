@@ -24,6 +24,7 @@ const REPLIES: Partial<Record<ClientMessage['kind'], Kind>> = {
   PING: 'PONG',
   INFO: 'INFO_OK',
   LIST: 'LIST_OK',
+  FEATURE: 'FEATURE_OK',
   UNIQUE: 'UNIQUE_OK',
   PULL: 'PULL_OK',
   CUTOUT: 'CUTOUT_OK',
@@ -171,6 +172,7 @@ export class SessionLedger {
         return this.#start(message.id, message.kind, message.bytes);
       case 'INFO_OK':
       case 'LIST_OK':
+      case 'FEATURE_OK':
       case 'UNIQUE_OK':
       case 'PONG':
       case 'PRIO_OK':

@@ -92,5 +92,5 @@ export function filteredFaults(watcher: Watcher, log: FinalLog, box: Box): strin
   const inside = [...rows].filter(([, { points }]) =>
     (points as readonly number[]).every((at, axis) => at >= (box[axis] as number) && at < (box[axis + 3] as number)),
   );
-  return differences(watcher.view, { root, ids, rows: new Map(inside) });
+  return watcher.views.flatMap((view) => differences(view, { root, ids, rows: new Map(inside) }));
 }

@@ -2,7 +2,7 @@
 import type { ServerMessage, WireMap } from '../../protocol/messages.ts';
 import { BareSession, Persistent } from './bare-session.ts';
 import type { EditLedger, SeenLog } from './edit-ledger.ts';
-import { AppliedView, digestOf } from './edit-oracle.ts';
+import { AppliedView, digestOf, type EditView, ModuleView } from './edit-oracle.ts';
 
 export interface WatcherOptions {
   url(): string;
@@ -30,6 +30,7 @@ export class Watcher {
   #start = 0;
   #digests: string[] = [];
   #view = new AppliedView();
+  #module = new ModuleView();
   /** Edits of EDITS that go on. */
   #unfinished: WireMap[] | undefined;
   #inSnapshot = false;
@@ -63,12 +64,13 @@ export class Watcher {
       epoch: Buffer.from(this.#epoch ?? []).toString('hex'),
       start: this.#start,
       digests: this.#digests,
-      view: this.#view,
+      views: this.views,
     };
   }
 
-  get view(): AppliedView {
-    return this.#view;
+  /** What it has applied: by the rules word by word, and by the module that clients use. */
+  get views(): readonly EditView[] {
+    return [this.#view, this.#module];
   }
 
   start(): void {
@@ -171,6 +173,7 @@ export class Watcher {
     else {
       this.#inSnapshot = true;
       this.#view = new AppliedView();
+      this.#module = new ModuleView();
       this.#digests = [];
     }
     this.#epoch ??= Uint8Array.from(message.epoch);
@@ -180,6 +183,7 @@ export class Watcher {
   #takePage({ seq, section, rows, more }: Extract<ServerMessage, { kind: 'SNAP' }>): void {
     if (!this.#inSnapshot) return this.#options.ledger.fault(`${this.#options.name} got a page of no snapshot`);
     this.#view.takePage(section, rows);
+    this.#module.takePage(section, rows);
     if (section !== 'end' || more) return;
     this.#inSnapshot = false;
     this.#start = seq;
@@ -199,6 +203,7 @@ export class Watcher {
     for (const edit of all) {
       this.#digests.push(digestOf(edit));
       this.#view.apply(edit['changes']);
+      this.#module.apply(edit['changes']);
       this.#options.onEdit?.(edit);
     }
     this.#moveTo(upto);

@@ -2,8 +2,9 @@
 
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { type AuthConfig, readAuthConfig } from '../../utility/auth-config.ts';
+import type { AuthConfig } from '../../utility/auth-config.ts';
 import type { Logger } from '../../utility/log.ts';
+import { readAuthConfig } from '../../utility/read-auth-config.ts';
 import type { Admission, Authority, Identity, Refusal } from './authority.ts';
 import { digestOf, FileWatch, WATCH_TIMINGS, type WatchTimings } from './file-watch.ts';
 import { AuthRules } from './rules.ts';

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { BflyError } from '../../protocol/errors.ts';
-import { type AuthConfig, readAuthConfig, userFault, writeTokenYaml } from '../../src/utility/auth-config.ts';
+import { type AuthConfig, userFault } from '../../src/utility/auth-config.ts';
+import { readAuthConfig, writeTokenYaml } from '../../src/utility/read-auth-config.ts';
 
 const SECRET = 'a-secret-of-sixteen-and-more';
 const HEX = createHash('sha256').update(SECRET).digest('hex');
@@ -99,6 +100,8 @@ revoked:
     ['just a text', 'auth.yaml: the file must be a map of keys and values'],
     ['tokens: [}', 'auth.yaml line 1 is not legal YAML (bad indent); check it and the line before'],
     ['tokens: {}', 'auth.yaml line 1: tokens must be a list'],
+    ['tokens:\n  - usr: x', 'auth.yaml line 2: tokens[0] holds a key that is not known; legal are token, user'],
+    ['tokens:\n  - user: x', 'auth.yaml line 2: tokens[0].token must be a text'],
     [
       'anonymus: {}',
       'auth.yaml line 1: the file holds a key that is not known; legal are anonymous, tokens, jwt, revoked',

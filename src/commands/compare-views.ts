@@ -25,10 +25,9 @@ export function compareViews(log: EditView, snapshot: EditView, touched: Touched
 
 function* allFaults(log: EditView, snapshot: EditView, touched: TouchedKeys): Generator<string> {
   for (const [id, root] of log.links())
-    if (snapshot.rootOf(id) !== root)
-      yield `id ${id}: root ${root} by the log, ${snapshot.rootOf(id)} by the snapshot`;
+    if (snapshot.rootOf(id) !== root) yield `id ${id}: root ${root} by the log, ${snapshot.rootOf(id)} by the snapshot`;
+  // The others were seen from the other side.
   for (const [id, root] of snapshot.links())
-    // The others were seen from the other side.
     if (log.rootOf(id) === id) yield `id ${id}: root ${id} by the log, ${root} by the snapshot`;
   yield* mapFaults('region', regionsOf(log), regionsOf(snapshot));
   yield* mapFaults('metadata', log.meta, snapshot.meta);

@@ -24,7 +24,9 @@ export function plainValue(value: unknown, field = ''): unknown {
   if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.length).toString('base64');
   if (Array.isArray(value)) return value.map((item) => plainValue(item, field));
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, plainValue(item, isFree ? field : name)]));
+  return Object.fromEntries(
+    Object.entries(value).map(([name, item]) => [name, plainValue(item, isFree ? field : name)]),
+  );
 }
 
 function plainIds(value: readonly unknown[] | Uint8Array): unknown[] {

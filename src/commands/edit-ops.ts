@@ -47,7 +47,9 @@ const FORMS: Readonly<Record<string, OpForm>> = {
       const [id = ''] = exactly(words, 1, 'split');
       if (box === undefined || (mask === undefined) === (seeds === undefined)) throw wrong('split');
       const common = { op: 'split', id: readId(id), box } as const;
-      return [seeds === undefined ? { ...common, mask: encodeMask(await readBox(mask ?? '', box)) } : { ...common, seeds }];
+      return [
+        seeds === undefined ? { ...common, mask: encodeMask(await readBox(mask ?? '', box)) } : { ...common, seeds },
+      ];
     },
   },
   region: {
@@ -166,7 +168,8 @@ function readRows(file: string, bytes: Uint8Array, table: TableName): Extract<Ed
     ? Object.entries(whole).map(([key, rows]) => [readTable(key), rows])
     : [[table, Array.isArray(whole) ? whole : [whole]]];
   return tables.flatMap(([into, rows]) => {
-    if (!Array.isArray(rows) || !rows.every(isMap)) throw bad(`${name} must hold a row, a list of rows, or {table: rows}`);
+    if (!Array.isArray(rows) || !rows.every(isMap))
+      throw bad(`${name} must hold a row, a list of rows, or {table: rows}`);
     return rows.length === 0 ? [] : [{ op: 'put', table: into, rows: rows.map((row) => readRow(name, row)) } as const];
   });
 }
@@ -234,7 +237,9 @@ async function readArray(file: string, box: Box): Promise<NpyVoxels> {
   const shape = boxShape(box);
   if (array.shape.every((side, i) => side === shape[i])) return array;
   const [x, y, z] = shape;
-  throw bad(`${name} has shape (${array.shape.toReversed().join(', ')}), but --box of ${volumeOf(shape)} voxels has (${z}, ${y}, ${x})`);
+  throw bad(
+    `${name} has shape (${array.shape.toReversed().join(', ')}), but --box of ${volumeOf(shape)} voxels has (${z}, ${y}, ${x})`,
+  );
 }
 
 function exactly(words: readonly string[], count: number, name: string): readonly string[] {

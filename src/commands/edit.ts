@@ -69,7 +69,7 @@ of rows, or {table: rows}; ids in them may be texts. VALUE of meta is JSON, or a
 Examples:
   $ bfly edit localhost:2001 fly/medulla/training/bodies merge 17 23 --note "same axon"
   $ bfly edit localhost:2001 fly/medulla/training/bodies cleave 23
-  $ bfly edit localhost:2001 fly/medulla/training/bodies split 17 --box 0,0,0,64,64,16 --seeds "3,4,5,1;40,9,5,2"
+  $ bfly edit localhost:2001 fly/medulla/training/bodies split 17 --box 0,0,0,9,9,9 --seeds "3,4,5,1;8,4,5,2"
   $ bfly edit localhost:2001 fly/medulla/training/bodies undo 12
   $ bfly edit localhost:2001 fly/medulla/training/bodies merge 17 40 --base 12    unless others were first`,
   );
@@ -96,17 +96,14 @@ async function edit(asked: Asked, options: EditCommandOptions, context: Context)
       ...(policy === undefined ? {} : { policy }),
       ...(note === undefined ? {} : { note }),
     };
-    const result = await untilInterrupted(context, (signal) => session.edit(asked.path, sent, { ...wishes, signal })).catch(
-      (error: unknown) => explain(error, base, json === true, context),
-    );
+    const result = await untilInterrupted(context, (signal) =>
+      session.edit(asked.path, sent, { ...wishes, signal }),
+    ).catch((error: unknown) => explain(error, base, json === true, context));
     await context.terminal.out(json ? jsonLine(result) : formatResult(sent, result));
   });
 }
 
-async function untilInterrupted<T>(
-  { terminal }: Context,
-  work: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
+async function untilInterrupted<T>({ terminal }: Context, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const abort = new AbortController();
   const advice = 'interrupted; whether the edit was applied shows bfly history';
   const forget = terminal.onInterrupt(() => abort.abort(new Interrupted(advice)));
@@ -126,7 +123,10 @@ async function checkVoxels(session: EditSession, path: string, ops: readonly Edi
     const wanted = viewVoxels(info.dtype, new Uint8Array(0)).constructor;
     if (op.voxels.constructor === wanted) continue;
     const found = op.voxels.constructor.name.replace('Array', '').replace('Big', '').toLowerCase();
-    throw new BflyError('BAD_REQUEST', `the file of --voxels holds ${found}, the channel ${info.dtype}: save it as ${info.dtype}`);
+    throw new BflyError(
+      'BAD_REQUEST',
+      `the file of --voxels holds ${found}, the channel ${info.dtype}: save it as ${info.dtype}`,
+    );
   }
 }
 
@@ -147,10 +147,14 @@ async function explain(error: unknown, base: number | undefined, json: boolean, 
   if (!isConflict(error)) throw error;
   const { head, edits, more } = error;
   if (json) {
-    const winners = edits === null ? null : edits.map(({ seq, user, ops, results }) => plainValue({ seq, user, ops, results }));
+    const winners =
+      edits === null ? null : edits.map(({ seq, user, ops, results }) => plainValue({ seq, user, ops, results }));
     await context.terminal.out(jsonLine({ error: 'CONFLICT', message: error.message, head, edits: winners, more }));
   } else if (edits !== null) context.terminal.err.write(formatHistory(edits));
-  const many = edits === null ? 'others were' : `${more ? 'more than ' : ''}${counted(edits.length, 'edit')} since ${base} ${edits.length === 1 ? 'was' : 'were'}`;
+  const many =
+    edits === null
+      ? 'others were'
+      : `${more ? 'more than ' : ''}${counted(edits.length, 'edit')} since ${base} ${edits.length === 1 ? 'was' : 'were'}`;
   throw new BflyError(
     'CONFLICT',
     `nothing was changed, ${many} first; look at ${edits?.length === 1 ? 'it' : 'them'}, then edit again with --base ${head}`,
@@ -186,7 +190,7 @@ function readSeeds(text: string): Seed[] {
 function readVoxelValue(text: string): number | bigint | 'new' {
   if (text === 'new') return text;
   const value = Number(text);
-  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('It is a number, or new for a new id.');
+  if (text.trim() === '' || !Number.isFinite(value))
+    throw new InvalidArgumentError('It is a number, or new for a new id.');
   return /^-?\d+$/.test(text) && !Number.isSafeInteger(value) ? BigInt(text) : value;
 }
-

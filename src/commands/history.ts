@@ -65,7 +65,10 @@ async function history(url: string, path: string, options: HistoryCommandOptions
       });
       let rows = 0;
       for await (const { edits } of asked.pages()) {
-        if (edits.length > 0) await terminal.out(json ? edits.map((edit) => jsonLine(plainEdit(edit))).join('') : formatHistory(edits, rows === 0));
+        if (edits.length > 0)
+          await terminal.out(
+            json ? edits.map((edit) => jsonLine(plainEdit(edit))).join('') : formatHistory(edits, rows === 0),
+          );
         rows += edits.length;
       }
       if (rows === 0 && !json) await terminal.out('no edits\n');

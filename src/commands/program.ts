@@ -1,15 +1,31 @@
 /** The `bfly` command: its subcommands, and what their errors become. */
 import { Command, CommanderError } from 'commander';
+import { addBackup } from './backup.ts';
 import { type Context, say } from './context.ts';
 import { addDiscover } from './discover.ts';
+import { addEdit } from './edit.ts';
+import { addExport } from './export.ts';
 import { exitCodeOf, faultLine } from './fault.ts';
+import { addHistory } from './history.ts';
+import { addImport } from './import.ts';
 import { addInfo } from './info.ts';
 import { addIngest } from './ingest.ts';
 import { addLs } from './ls.ts';
 import { addPull } from './pull.ts';
+import { addRestore } from './restore.ts';
 import { addServe } from './serve.ts';
 import { addToken } from './token.ts';
 import { addUnique } from './unique.ts';
+import { addVerify } from './verify.ts';
+import { addWatch } from './watch.ts';
+
+/** In the order in which `--help` lists them. */
+const COMMANDS = [
+  ...[addServe, addDiscover, addIngest],
+  ...[addLs, addInfo, addPull, addUnique],
+  ...[addEdit, addWatch, addHistory, addExport, addImport],
+  ...[addBackup, addRestore, addVerify, addToken],
+];
 
 /**
  * Runs one command line.
@@ -63,10 +79,11 @@ Examples:
   $ bfly serve ~/data                                             serve whatever volumes are there
   $ bfly ls 127.0.0.1:2001 -r                                     see every channel
   $ bfly pull 127.0.0.1:2001 root/data/fly/em.h5 -o em.npy        get voxels
-  $ bfly ingest em.h5 fly/medulla/training/em                     make the levels, serve from the store`,
+  $ bfly ingest em.h5 fly/medulla/training/em                     make the levels, serve from the store
+  $ bfly edit 127.0.0.1:2001 fly/medulla/training/bodies merge 17 23
+  $ bfly watch 127.0.0.1:2001 fly/medulla/training/bodies         see edits as they are made`,
     );
-  for (const add of [addServe, addDiscover, addIngest, addLs, addInfo, addPull, addUnique, addToken])
-    add(program, context);
+  for (const add of COMMANDS) add(program, context);
   for (const command of program.commands) {
     command.hook('preAction', (_program, action) => {
       state.level = action.opts()['logLevel'];

@@ -76,7 +76,8 @@ async function verify(
   const broken = verdicts.filter(({ faults }) => faults.length > 0);
   if (broken.length > 0) {
     const [first] = broken;
-    const what = broken.length === 1 && first !== undefined ? `the log of ${first.path} is` : `${broken.length} logs are`;
+    const what =
+      broken.length === 1 && first !== undefined ? `the log of ${first.path} is` : `${broken.length} logs are`;
     throw new BflyError('INTERNAL', `${what} not what it should be, see above; keep the store, and restore a backup`);
   }
   if (dropSnapshots) say(terminal, `the snapshots of ${counted(verdicts.length, 'log')} were removed`);
@@ -102,7 +103,9 @@ async function verifyServer(
   context: Context,
 ): Promise<readonly Verdict[]> {
   const abort = new AbortController();
-  const forget = context.terminal.onInterrupt(() => abort.abort(new Interrupted('interrupted; nothing was found until then')));
+  const forget = context.terminal.onInterrupt(() =>
+    abort.abort(new Interrupted('interrupted; nothing was found until then')),
+  );
   try {
     return await withEditing(context, url, token === undefined ? {} : { token }, async (session) => {
       const verdicts: Verdict[] = [];

@@ -41,7 +41,7 @@ export function addWatch(program: Command, context: Context): void {
 Examples:
   $ bfly watch localhost:2001 fly/medulla/training/bodies
   $ bfly watch localhost:2001 fly/medulla/training/bodies --since 120
-  $ bfly watch localhost:2001 fly/medulla/training/bodies --since 0 --json | jq 'select(.kind == "edit") | .seq'`,
+  $ bfly watch localhost:2001 fly/medulla/training/bodies --since 0 --json > edits.jsonl`,
   );
 }
 
@@ -144,7 +144,9 @@ function describePeer({ state }: Peer): string {
   const parts = [
     ...(Array.isArray(cursor) ? [`at ${cursor.map((value) => Math.round(Number(value))).join(', ')}`] : []),
     ...(typeof tool === 'string' ? [`with ${cleanText(tool)}`] : []),
-    ...(Array.isArray(select) && select.length > 0 ? [`has selected ${select.slice(0, 6).map(String).join(', ')}`] : []),
+    ...(Array.isArray(select) && select.length > 0
+      ? [`has selected ${select.slice(0, 6).map(String).join(', ')}`]
+      : []),
   ];
   return parts.length === 0 ? 'is here' : `is ${parts.join(', ')}`.replace('is has', 'has');
 }

@@ -36,7 +36,11 @@ const PAUSE_MS = 200;
  * @throws BflyError NOT_FOUND where there is no store, or no such channel in it; UNAVAILABLE where a server goes on writing, or where
  *   snapshots are to be removed and a server uses the store.
  */
-export async function verifyStore({ dataDir, path, dropSnapshots = false }: VerifyStoreOptions): Promise<StoreReport[]> {
+export async function verifyStore({
+  dataDir,
+  path,
+  dropSnapshots = false,
+}: VerifyStoreOptions): Promise<StoreReport[]> {
   const database = await openLmdbDatabase(dataDir, { readOnly: !dropSnapshots });
   try {
     const reports: StoreReport[] = [];
@@ -63,7 +67,8 @@ function knownPath(database: Database, path: string): string {
   throw new BflyError('NOT_FOUND', `${path} is not in the store; without a path, every channel with edits is verified`);
 }
 
-const headOf = (database: Database, number: number): number => (number === 0 ? 0 : new LogReader(database, number).last());
+const headOf = (database: Database, number: number): number =>
+  number === 0 ? 0 : new LogReader(database, number).last();
 
 /** A log that grew while it was read proves nothing: its parts are of different moments. */
 async function verifyAtRest(database: Database, channel: Channel): Promise<StoreReport> {

@@ -1,0 +1,130 @@
+/** `bfly export`: what edits have made of a channel, as a file. */
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import type { Command } from 'commander';
+import { TABLES } from '../../protocol/edit-ops.ts';
+import { BflyError } from '../../protocol/errors.ts';
+import { writeFileWhole } from '../utility/atomic-file.ts';
+import { writeMergeNpy, writeSplitNpy } from '../utility/edit-npy.ts';
+import { readSeq, withRemoteOptions } from './arguments.ts';
+import { type Context, type EditSession, say } from './context.ts';
+import { plainValue } from './edit-json.ts';
+import { counted } from './edit-text.ts';
+import { Interrupted } from './fault.ts';
+import { bodiesOf, legacyTables } from './legacy-export.ts';
+import { readPath, withEditing } from './remote.ts';
+import { foldHistory, readSnapshot, type StateAt } from './remote-log.ts';
+
+interface ExportOptions {
+  readonly token?: string;
+  readonly out?: string;
+  readonly npy?: string;
+  readonly at?: number;
+}
+
+/** Items that are written at a time. */
+const ITEMS_A_WRITE = 1_024;
+
+/** Adds the command. */
+export function addExport(program: Command, context: Context): void {
+  const command = program
+    .command('export')
+    .summary('write bodies, regions, rows and metadata to a file')
+    .description(
+      'Writes what edits have made of a channel: bodies, regions, the rows of its tables and its metadata, as they ' +
+        'are at one edit. As JSON, or as the files of merges and splits that Butterfly kept.',
+    )
+    .argument('<url>', 'server, such as http://127.0.0.1:2001')
+    .argument('<path>', 'experiment/sample/dataset/channel')
+    .option('-o, --out <file>', 'write the JSON there instead of printing it')
+    .option('--npy <folder>', 'write CHANNEL.merge.npy and CHANNEL.split.npy into a folder instead')
+    .option('--at <seq>', 'as it was after this edit; then without the rows of files', readSeq)
+    .action((url: string, target: string, options: ExportOptions) =>
+      exportChannel(url, readPath(target), options, context),
+    );
+  withRemoteOptions(command).addHelpText(
+    'after',
+    `
+The JSON holds path, epoch, seq, bodies [[ids]], regions [{id, region, box, alias}], rows {table: [rows]}
+and meta.
+Ids are texts. bfly edit URL PATH put FILE puts its rows into another channel.
+
+Examples:
+  $ bfly export localhost:2001 fly/medulla/training/bodies -o bodies.json
+  $ bfly export localhost:2001 fly/medulla/training/bodies --at 120 | jq '.bodies | length'
+  $ bfly export localhost:2001 fly/medulla/training/bodies --npy old/`,
+  );
+}
+
+async function exportChannel(url: string, target: string, options: ExportOptions, context: Context): Promise<void> {
+  const { terminal } = context;
+  const { token, out, npy, at } = options;
+  if (out !== undefined && npy !== undefined)
+    throw new BflyError('BAD_REQUEST', 'give --out for JSON or --npy for the files of Butterfly, not both');
+  const abort = new AbortController();
+  const forget = terminal.onInterrupt(() => abort.abort(new Interrupted('interrupted; nothing was written')));
+  const state = await withEditing(context, url, token === undefined ? {} : { token }, (session) =>
+    at === undefined ? readSnapshot(session, target, abort.signal) : readPast(session, target, at, abort.signal),
+  ).finally(forget);
+  if (npy !== undefined) return writeNpy(npy, target, state, context);
+  if (out === undefined) {
+    for (const text of jsonOf(target, state)) await terminal.out(text);
+    return;
+  }
+  await writeFileWhole(out, bytesOf(jsonOf(target, state)));
+  say(terminal, `the state at edit ${state.seq} written to ${out}`);
+}
+
+/** The state as it was after an edit, from the log alone. */
+async function readPast(session: EditSession, target: string, at: number, signal: AbortSignal): Promise<StateAt> {
+  const info = await session.info(target);
+  if (info.kind !== 'channel')
+    throw new BflyError('BAD_REQUEST', `"${target}" is a dataset; add one of its channels, see bfly ls`);
+  if (at > info.head)
+    throw new BflyError('OUT_OF_BOUNDS', `${target} has ${counted(info.head, 'edit')}; --at is at most ${info.head}`);
+  const { view, faults } = await foldHistory(session, target, at, signal);
+  if (faults[0] !== undefined) throw new BflyError('INTERNAL', `${faults[0]}; see bfly verify`);
+  return { epoch: info.epoch, seq: at, view };
+}
+
+async function writeNpy(folder: string, target: string, { seq, view }: StateAt, { terminal }: Context): Promise<void> {
+  const { merge, split } = legacyTables(view);
+  const name = path.join(folder, target.split('/').at(-1) ?? target);
+  await mkdir(folder, { recursive: true });
+  await writeFileWhole(`${name}.merge.npy`, [writeMergeNpy(merge)]);
+  await writeFileWhole(`${name}.split.npy`, [writeSplitNpy(split)]);
+  const what = `${counted(merge.length, 'body', 'bodies')} and ${counted(split.length, 'split')} at edit ${seq}`;
+  say(terminal, `${what} written to ${name}.merge.npy and ${path.basename(name)}.split.npy`);
+}
+
+/** The JSON piece by piece: rows and bodies may be many. */
+function* jsonOf(target: string, { epoch, seq, view }: StateAt): Generator<string> {
+  yield `{"path":${JSON.stringify(target)},"epoch":"${Buffer.from(epoch).toString('hex')}","seq":${seq},\n"bodies":[`;
+  yield* listOf(bodiesOf(view));
+  yield '],\n"regions":[';
+  yield* listOf(view.regions());
+  yield '],\n"rows":{';
+  for (const [i, table] of TABLES.entries()) {
+    yield `${i === 0 ? '' : '],'}\n"${table}":[`;
+    yield* listOf(view.rows(table).values());
+  }
+  yield `]},\n"meta":${JSON.stringify(plainValue(Object.fromEntries(view.meta), 'meta'))}}\n`;
+}
+
+/** Items, each on a line. */
+function* listOf(items: Iterable<unknown>): Generator<string> {
+  let lines: string[] = [];
+  let isFirst = true;
+  for (const item of items) {
+    lines.push(`${isFirst ? '' : ','}\n${JSON.stringify(plainValue(item))}`);
+    isFirst = false;
+    if (lines.length < ITEMS_A_WRITE) continue;
+    yield lines.join('');
+    lines = [];
+  }
+  yield lines.join('');
+}
+
+function* bytesOf(texts: Iterable<string>): Generator<Uint8Array> {
+  for (const text of texts) yield Buffer.from(text);
+}

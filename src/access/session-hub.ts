@@ -10,7 +10,7 @@ import type { Logger } from '../utility/log.ts';
 import { OPEN_AUTHORITY } from './auth/anonymous.ts';
 import type { Authority } from './auth/authority.ts';
 import { FailureLimit } from './auth/failure-limit.ts';
-import { type LegacyEntry, LegacySockets } from './legacy-sockets.ts';
+import { LegacySockets } from './legacy-sockets.ts';
 import { PresenceRooms } from './presence.ts';
 import { Session } from './session.ts';
 import type { SessionHome, SessionTimings } from './session-context.ts';
@@ -149,11 +149,14 @@ export class SessionHub implements SessionHome {
     return session;
   }
 
-  /** Takes an open connection of Butterfly's own socket. */
-  openLegacy(connection: Connection, entry: LegacyEntry): ConnectionEvents {
-    const { remoteAddress } = connection;
-    this.#count(remoteAddress);
-    return this.legacy.open(connection, entry, () => this.#discount(remoteAddress));
+  /** Counts a connection of Butterfly's own socket that is about to be opened. @returns what ends this; calling it again does nothing. */
+  reserveLegacy(address: string): () => void {
+    this.#count(address);
+    let isCounted = true;
+    return () => {
+      if (isCounted) this.#discount(address);
+      isCounted = false;
+    };
   }
 
   #closed(session: Session): void {

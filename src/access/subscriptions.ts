@@ -247,7 +247,14 @@ export class Subscriptions {
           isQuiet: () => connection.bufferedBytes() === 0 && subscription.isLive,
         })
       : undefined;
-    const forget = subscription.open.log.onCommit(() => subscription.pumpUrgent());
+    const { log } = subscription.open;
+    const forgetCommits = log.onCommit(() => subscription.pumpUrgent());
+    const gone = new BflyError('UNAVAILABLE', 'the data of the path have changed: subscribe again');
+    const forgetClose = log.onClose(() => this.#expel(id, gone));
+    const forget = (): void => {
+      forgetCommits();
+      forgetClose();
+    };
     const entry = { subscription, request, presence: place, forget };
     this.#entries.set(id, entry);
     requests.set(id, request);
@@ -268,13 +275,14 @@ export class Subscriptions {
       try {
         this.#context.checkRead(subscription.path);
       } catch (error) {
-        const { code, message } = this.#fault(error);
-        this.#end(id);
-        this.#context.sendBytes(
-          encodeServer({ kind: 'UNSUBSCRIBED', id, code: ERROR_CODES[code], reason: message }),
-          0,
-        );
+        this.#expel(id, this.#fault(error));
       }
+  }
+
+  /** Ends a subscription from this side. Rule [S4]. */
+  #expel(id: number, { code, message }: BflyError): void {
+    this.#end(id);
+    this.#context.sendBytes(encodeServer({ kind: 'UNSUBSCRIBED', id, code: ERROR_CODES[code], reason: message }), 0);
   }
 
   #fault(error: unknown): BflyError {

@@ -47,16 +47,10 @@ export function decideUpgrade(
   const bearer = bearerOf(request.header('authorization'));
   if (bearer !== undefined && bearer.length > hub.limits.token)
     return refuse(431, `a token may have ${hub.limits.token} bytes`);
-  const refusal = refuseBusy(request, hub);
-  if (refusal !== undefined) return refusal;
+  const refusal = hub.refusal(request.remoteAddress);
+  if (refusal !== undefined) return refuse(hub.leaving ? 503 : 429, refusal, { 'retry-after': '5' });
   if (isLegacy) return decideLegacy(request, hub, bearer);
   return { accept: true, protocol: SUBPROTOCOL, open: (connection) => hub.open(connection, bearer) };
-}
-
-/** The refusal where the server takes no more connections, of this address or at all. */
-function refuseBusy({ remoteAddress }: UpgradeRequest, hub: SessionHub): UpgradeVerdict | undefined {
-  const refusal = hub.refusal(remoteAddress);
-  return refusal === undefined ? undefined : refuse(hub.leaving ? 503 : 429, refusal, { 'retry-after': '5' });
 }
 
 /** Butterfly's own socket: what it follows is known before it is open. Its clients offer no subprotocol. */
@@ -65,16 +59,18 @@ async function decideLegacy(
   hub: SessionHub,
   bearer: string | undefined,
 ): Promise<UpgradeVerdict> {
+  // Counted now: many may come while a channel is opened.
+  const release = hub.reserveLegacy(request.remoteAddress);
   try {
     const entry = await hub.legacy.admit(legacyPath(request.path), bearer, request.remoteAddress);
-    const accept: UpgradeVerdict = {
+    return {
       accept: true,
       protocol: undefined,
-      open: (connection) => hub.openLegacy(connection, entry),
+      open: (connection) => hub.legacy.open(connection, entry, release),
+      aborted: release,
     };
-    // Others came while the channel was opened.
-    return refuseBusy(request, hub) ?? accept;
   } catch (error) {
+    release();
     if (!(error instanceof BflyError)) throw error;
     const challenge: Record<string, string> = error.code === 'UNAUTHENTICATED' ? { 'www-authenticate': 'Bearer' } : {};
     return refuse(LEGACY_STATUS[error.code] ?? 404, error.message, challenge);

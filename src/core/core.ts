@@ -306,13 +306,18 @@ export class Core {
     this.#checkedAt.set(path, now);
     const known = this.#channels.get(path);
     known
-      ?.then(async ({ spec, sourceFingerprint }) => {
+      ?.then(async (channel) => {
+        const { spec, sourceFingerprint } = channel;
         if (spec === undefined || sourceFingerprint === undefined) return;
         const { fingerprint } = await this.#maker.open(spec);
         if (fingerprint === sourceFingerprint || this.#channels.get(path) !== known) return;
         this.#log.info({ path }, 'the data of a channel have changed');
+        // First of all no edit may be taken any more by the log of data that are no more.
+        await this.#edits?.closeLog(channel);
         this.#channels.delete(path);
         this.#open.delete(path);
+        // A channel whose file was only written anew keeps its number.
+        this.cache.deletePrefix(`${channel.number}/`);
       })
       .catch(() => {});
   }

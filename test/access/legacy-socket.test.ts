@@ -3,8 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Authority, Identity } from '../../src/access/auth/authority.ts';
 import { legacyPath } from '../../src/access/legacy-sockets.ts';
 import type { Right } from '../../src/core/rights.ts';
-import type { Change } from '../../src/database/database.ts';
-import { MemoryDatabase } from '../../src/database/memory-database.ts';
+import { HeldDatabase } from '../support/held-database.ts';
 import { LegacyClient } from '../support/legacy-client.ts';
 import { OPCODE, readClose } from '../support/raw-websocket.ts';
 import { startTestServer, type TestServer, type TestServerOptions, type TestVolume } from '../support/test-server.ts';
@@ -56,25 +55,6 @@ class Rules implements Authority {
   }
 
   async close(): Promise<void> {}
-}
-
-/** A database whose next commit waits. */
-class HeldDatabase extends MemoryDatabase {
-  #held: ((release: () => void) => void) | undefined;
-
-  /** Resolves when the next commit is under way, with what lets it go on. */
-  hold(): Promise<() => void> {
-    return new Promise((resolve) => {
-      this.#held = resolve;
-    });
-  }
-
-  override async commit(change: Change): Promise<void> {
-    const held = this.#held;
-    this.#held = undefined;
-    if (held !== undefined) await new Promise<void>((resolve) => held(resolve));
-    return super.commit(change);
-  }
 }
 
 const servers: TestServer[] = [];
@@ -135,6 +115,10 @@ describe('who may open it', () => {
     const server = await start({ limits: { connectionsPerAddress: 2 } });
     const [first, , third] = [await open(server), await open(server), await open(server)];
     expect(third.socket.status).toBe(429);
+    // Many at once, too, while their channel is being opened.
+    const elsewhere = await start({ limits: { connectionsPerAddress: 2 } });
+    const all = await Promise.all(Array.from({ length: 6 }, () => open(elsewhere)));
+    expect(all.map(({ socket }) => socket.status).sort()).toEqual([101, 101, 429, 429, 429, 429]);
     first.socket.sendClose(1000);
     await first.socket.gone;
     while ((await open(server)).socket.status !== 101);
@@ -242,6 +226,24 @@ describe('its life', () => {
     expect(await client.heard()).toEqual([]);
   });
 
+  it('gives answers to who reads slowly as they are taken, and keeps few of them', async () => {
+    const server = await start();
+    const [slow, other] = [await open(server), await open(server)];
+    await slow.next();
+    await other.next();
+    await other.save([Array.from({ length: 60_000 }, (_, i) => `${10n ** 17n + BigInt(i)}`)]);
+    const { payload } = (await slow.socket.nextMessage()) ?? { payload: Buffer.alloc(0) };
+    slow.socket.pause();
+    const asked = 20;
+    for (let i = 0; i < asked; i++) slow.send({ action: 'restore' });
+    while (server.hub.use().bufferedBytes < 1024 * 1024) await other.heard();
+    for (let i = 0; i < 50; i++) await other.heard();
+    expect(server.hub.use().bufferedBytes).toBeLessThanOrEqual(1024 * 1024 + payload.length + 1_000);
+    slow.socket.resume();
+    for (let i = 0; i < asked; i++) expect((await slow.next()).merge?.[0]).toHaveLength(60_000);
+    expect(await slow.heard()).toEqual([]);
+  });
+
   it('is cut off where nothing leaves it for a minute', async () => {
     let now = 0;
     const server = await start({ now: () => now });
@@ -249,7 +251,7 @@ describe('its life', () => {
     await other.next();
     await deaf.next();
     deaf.socket.pause();
-    const most = Array.from({ length: 60_000 }, (_, i) => String(1e15 + i));
+    const most = Array.from({ length: 60_000 }, (_, i) => `${10n ** 17n + BigInt(i)}`);
     for (let i = 0; server.hub.use().bufferedBytes === 0; i++) {
       now += 200;
       await other.save([[...most, `${i}`]]);

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { DEFAULT_LIMITS } from '../../protocol/limits.ts';
 import type { WireMap } from '../../protocol/messages.ts';
 import { assembleCore, NO_ROWS } from '../../src/core/assemble.ts';
+import type { Channel } from '../../src/core/channel.ts';
 import { checkpointSeqs, dropCheckpoints } from '../../src/core/edits/checkpoint.ts';
 import type { EditLogs, OpenLog } from '../../src/core/edits/edit-logs.ts';
 import type { CommittedBatch, EditRequest } from '../../src/core/edits/edit-request.ts';
@@ -34,6 +35,7 @@ class FailingDatabase extends MemoryDatabase {
 interface Opened {
   readonly logs: EditLogs;
   readonly open: OpenLog;
+  readonly channel: Channel;
 }
 
 async function openLog(database: MemoryDatabase): Promise<Opened> {
@@ -52,9 +54,10 @@ async function openLog(database: MemoryDatabase): Promise<Opened> {
     channels: [{ path: PATH, spec: { path: PATH } }],
     rowsOf: async () => NO_ROWS,
   });
-  const open = logs.logOf(await core.updateQuery({ path: PATH }));
+  const channel = await core.updateQuery({ path: PATH });
+  const open = logs.logOf(channel);
   if (open === undefined) throw new Error('the channel has no log');
-  return { logs, open };
+  return { logs, open, channel };
 }
 
 /** A writer that counts. */
@@ -152,6 +155,26 @@ describe('edit log', () => {
       await expect(open.log.submit(requests[0] as EditRequest, ADA)).rejects.toMatchObject({ code: 'REJECTED' });
       await logs.close();
     }
+  });
+
+  it('takes nothing once its channel is to be opened anew, tells who follows it, and goes on in the next life', async () => {
+    const database = new MemoryDatabase();
+    const { open, logs, channel } = await start(database);
+    const edit = writer();
+    let told = 0;
+    open.log.onClose(() => told++);
+    const taken = open.log.submit(edit(merge(1, 2)), ADA);
+    const closing = logs.closeLog(channel);
+    await expect(open.log.submit(edit(merge(3, 4)), ADA)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    expect(await taken).toMatchObject({ seq: 1 });
+    await closing;
+    expect(told).toBe(1);
+    expect(logs.logOf(channel)).toBeUndefined();
+    await logs.open(channel);
+    const next = logs.logOf(channel) as OpenLog;
+    expect(next).not.toBe(open);
+    expect(await next.log.submit(edit(merge(5, 6)), ADA)).toMatchObject({ seq: 2 });
+    expect(next.log.state.rootOf(2n)).toBe(1n);
   });
 
   it('[E30] lets only those undo what they may do', async () => {

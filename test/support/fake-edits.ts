@@ -45,6 +45,8 @@ export class FakeEdits implements ChannelEdits, EditsOfChannels {
     this.voxels = new VoxelHistory(channel.mips, footprintFactors(channel.mips, channel.factors));
   }
 
+  async closeLog(): Promise<void> {}
+
   of(channel: Channel): ChannelEdits | undefined {
     return channel.path === this.#channel?.path ? this : undefined;
   }

@@ -31,6 +31,8 @@ export interface ChannelEdits {
 export interface EditsOfChannels {
   /** Opens a channel's log; resolves when `of` gives it. Called once for each opening of a channel, before anyone reads it. */
   open(channel: Channel): Promise<void>;
+  /** Ends a channel's log, once what it has taken is kept: it takes no more, and whoever follows it is told. */
+  closeLog(channel: Channel): Promise<void>;
   /** The log of a channel that is open; undefined where it is none that can be edited. */
   of(channel: Channel): ChannelEdits | undefined;
 }

@@ -66,6 +66,7 @@ export class EditLog {
   readonly #number: number;
   readonly #checkpoints: CheckpointKeeper;
   readonly #listeners = new Set<(batch: CommittedBatch) => void>();
+  readonly #onClosed = new Set<() => void>();
   readonly #waiters: { readonly seq: number; readonly resolve: () => void; readonly reject: (e: unknown) => void }[] =
     [];
   /** The last task of writers whose edits have to be prepared. */
@@ -161,6 +162,12 @@ export class EditLog {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Calls `listener` once the log takes no more edits and will tell of none. @returns a function that ends it. */
+  onClose(listener: () => void): () => void {
+    this.#onClosed.add(listener);
+    return () => this.#onClosed.delete(listener);
+  }
+
   /** Resolves when `seq` is durable. Rejects with UNAVAILABLE after `timeoutMs`, or where it will never be. */
   async reached(seq: number, timeoutMs?: number): Promise<void> {
     if (seq <= this.#head) return;
@@ -226,6 +233,7 @@ export class EditLog {
     }
     await this.#reloading;
     await this.#checkpoints.finish(this.#state, this.#head);
+    for (const listener of [...this.#onClosed]) listener();
   }
 
   // --- taking edits

@@ -54,6 +54,13 @@ export class EditLogs implements EditsOfChannels {
     return this.#open.get(channel.number);
   }
 
+  async closeLog(channel: Channel): Promise<void> {
+    const open = await this.#logs.get(channel.number);
+    await open?.log.close();
+    this.#logs.delete(channel.number);
+    this.#open.delete(channel.number);
+  }
+
   /** Waits for what every log has taken, and ends them. */
   async close(): Promise<void> {
     const opened = await Promise.allSettled(this.#logs.values());

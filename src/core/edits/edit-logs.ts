@@ -55,7 +55,7 @@ export class EditLogs implements EditsOfChannels {
   }
 
   async closeLog(channel: Channel): Promise<void> {
-    const open = await this.#logs.get(channel.number);
+    const open = this.#open.get(channel.number) ?? (await this.#logs.get(channel.number));
     await open?.log.close();
     this.#logs.delete(channel.number);
     this.#open.delete(channel.number);

@@ -1,7 +1,14 @@
 /** The only place that knows msgpackr. Options: transport facts 6.1; what clients send has passed the guard before it comes here. */
 import { Packr, Unpackr } from 'msgpackr';
 
-const packr = new Packr({ useRecords: false, variableMapSize: true, encodeUndefinedAsNil: true, useFloat32: 0 });
+const packr = new Packr({
+  useRecords: false,
+  variableMapSize: true,
+  encodeUndefinedAsNil: true,
+  useFloat32: 0,
+  // `toJSON` in what clients send is a key like any other.
+  useToJSON: false,
+});
 const unpackr = new Unpackr({
   useRecords: false,
   // 'auto' (a number up to 2⁵³, else a bigint) is implemented, but missing from msgpackr's types.

@@ -223,5 +223,7 @@ function parseMeta(place: Place): MetaOp {
   const { key } = place.map;
   if (typeof key !== 'string' || key.length === 0 || key.length > MAX_META_KEY)
     throw badOp(place.index, 'key', `must be a string of 1 to ${MAX_META_KEY} characters`);
+  // Metadata travels as a map, and no map may hold this key: rule [F4].
+  if (key === '__proto__') throw badOp(place.index, 'key', 'must be another name than __proto__');
   return { op: 'meta', key, value: field(place, 'value', ownValue) ?? null };
 }

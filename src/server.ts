@@ -6,7 +6,7 @@ import { OPEN_AUTHORITY } from './access/auth/anonymous.ts';
 import type { Authority } from './access/auth/authority.ts';
 import { openFileAuthority } from './access/auth/file-authority.ts';
 import { answerHttp } from './access/http/pages.ts';
-import { isLoopback, resolveHost } from './access/listen-address.ts';
+import { checkListening, isLoopback, resolveHost } from './access/listen-address.ts';
 import { openTransport, type TransportChoice } from './access/open-transport.ts';
 import type { SessionTimings } from './access/session-context.ts';
 import { DEFAULT_TIMINGS, SessionHub } from './access/session-hub.ts';
@@ -130,6 +130,8 @@ async function startOn(
 ): Promise<RunningServer> {
   const { log, host } = options;
   await finishDrops(database);
+  // Making the demonstration takes a while: whoever has the port is found out before.
+  if (options.demo) await checkListening(host, options.port);
   const demo = options.demo ? await makeDemo(database, maker, options) : [];
   const channels = channelEntries(options, [...ingestedPaths(database), ...demo]);
   const server = `butterfly ${readVersion()}`;

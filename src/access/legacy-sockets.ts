@@ -94,8 +94,11 @@ export class LegacySockets {
     const held = this.#rooms.get(log) ?? { room: this.#newRoom(log), sockets: 0 };
     this.#rooms.set(log, held);
     held.sockets++;
+    // The data have changed: who connects again follows the log of what is there now.
+    const forget = log.onClose(() => socket.close(CLOSE_CODES.SHUTTING_DOWN, 'the data of the channel have changed'));
     const socket: LegacySocket = new LegacySocket(this.#home, connection, held.room, identity, () => {
       if (!this.#sockets.delete(socket)) return;
+      forget();
       if (--held.sockets === 0) {
         this.#rooms.delete(log);
         held.room.close();

@@ -69,6 +69,20 @@ export function freePort(address: string): Promise<number> {
   });
 }
 
+/**
+ * Makes sure that a port can be had before much work is done for it. Port 0 always can.
+ *
+ * @throws BflyError UNAVAILABLE saying why not.
+ */
+export async function checkListening(host: string, port: number): Promise<void> {
+  const address = await resolveHost(host, port);
+  await new Promise<void>((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', (cause) => reject(listenError(errorCode(cause), host, port, cause)));
+    probe.listen({ host: address, port, exclusive: true }, () => probe.close(() => resolve()));
+  });
+}
+
 /** Why `address` and `port` cannot be had, found by trying: uWebSockets.js says only that they cannot. */
 export function whyNotListening(address: string, port: number): Promise<string> {
   return new Promise((resolve) => {

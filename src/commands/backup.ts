@@ -4,6 +4,7 @@ import path from 'node:path';
 import type { Command } from 'commander';
 import { withLogLevel } from './arguments.ts';
 import { type Context, say } from './context.ts';
+import { inStore } from './store-folder.ts';
 import { formatBytes } from './table.ts';
 
 /** Adds the command. */
@@ -18,7 +19,7 @@ export function addBackup(program: Command, context: Context): void {
     .argument('<folder>', 'where to: empty or missing')
     .option('--data <folder>', 'folder of the store', '.bfly')
     .action(async (folder: string, { data }: { data: string }) => {
-      await context.parts.backupDatabase(path.resolve(data), path.resolve(folder));
+      await inStore(data, () => context.parts.backupDatabase(path.resolve(data), path.resolve(folder)));
       const size = formatBytes(await folderBytes(folder));
       say(context.terminal, `${size} written to ${folder}; bfly restore ${folder} --data FOLDER makes a store of it`);
     });

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { BflyError } from '../../protocol/errors.ts';
-import { type Discovery, discover } from '../ingest/discover.ts';
+import { type Discovery, discover, NO_FORMAT } from '../ingest/discover.ts';
 import { writeFileWhole } from '../utility/atomic-file.ts';
 import { catalogueChannels, writeCatalogueYaml } from '../utility/config.ts';
 import { withLogLevel } from './arguments.ts';
@@ -50,9 +50,23 @@ function reportSkipped(found: Discovery, terminal: Terminal): void {
   for (const line of describeSkipped(found)) say(terminal, line);
 }
 
-/** Says what is broken, one line each, as far as a person will read. */
+/** Says what is broken, one line each as far as a person will read; what no format takes is one line, however many there are. */
 export function describeSkipped({ skipped }: Discovery): string[] {
-  const lines = skipped.slice(0, SKIPPED_SHOWN).map(({ path, reason }) => `skipped ${path}: ${reason}`);
-  const more = skipped.length - lines.length;
-  return more > 0 ? [...lines, `skipped ${more} more`] : lines;
+  const unknown = skipped.filter(({ reason }) => reason === NO_FORMAT);
+  const broken = unknown.length > 1 ? skipped.filter((one) => !unknown.includes(one)) : skipped;
+  const lines = broken.slice(0, SKIPPED_SHOWN).map(({ path, reason }) => `skipped ${path}: ${reason}`);
+  const more = broken.length - lines.length;
+  if (more > 0) lines.push(`skipped ${more} more`);
+  return unknown.length > 1 ? [...lines, describeUnknown(unknown.map(({ path }) => path))] : lines;
+}
+
+/** `skipped 12 files and folders that no format takes: 10 .nii.gz, 2 .zarr`. */
+function describeUnknown(paths: readonly string[]): string {
+  const counts = new Map<string, number>();
+  for (const path of paths) {
+    const ending = /\.(nii\.gz|[^./\\]+)$/i.exec(path)?.[0].toLowerCase() ?? 'others';
+    counts.set(ending, (counts.get(ending) ?? 0) + 1);
+  }
+  const kinds = [...counts].sort(([, a], [, b]) => b - a).map(([ending, count]) => `${count} ${ending}`);
+  return `skipped ${paths.length} files and folders that no format takes: ${kinds.join(', ')}`;
 }

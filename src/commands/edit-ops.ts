@@ -1,6 +1,7 @@
 /** From the words behind `bfly edit URL PATH` to the ops of an edit. */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { InvalidArgumentError } from 'commander';
 import { type Seed, TABLES, type TableName } from '../../protocol/edit-ops.ts';
 import { BflyError } from '../../protocol/errors.ts';
 import { type Box, boxShape, type VoxelArray, viewVoxels, volumeOf } from '../../protocol/volume.ts';
@@ -77,7 +78,9 @@ const FORMS: Readonly<Record<string, OpForm>> = {
     options: ['table', 'create'],
     async read(words, { table = 'annotation', create = false }) {
       const [file = ''] = exactly(words, 1, 'put');
-      return readRows(file, await readFile(file), table).map((put) => ({ ...put, create }));
+      const puts = readRows(file, await readFile(file), table);
+      if (puts.length === 0) throw bad(`${path.basename(file)} holds no rows, so there is nothing to put`);
+      return puts.map((put) => ({ ...put, create }));
     },
   },
   delete: {
@@ -116,22 +119,27 @@ export const OP_USAGES: readonly string[] = Object.values(FORMS).map(({ usage })
  * Reads one op and its words.
  *
  * @param words as they stand behind the op's name.
- * @throws BflyError BAD_REQUEST saying how the op is written, or what is wrong in a file.
+ * @throws InvalidArgumentError saying how the op is written; BflyError BAD_REQUEST for what is wrong in a file.
  */
 export async function readOps(name: string, words: readonly string[], options: OpOptions): Promise<EditOp[]> {
   const form = Object.hasOwn(FORMS, name) ? FORMS[name] : undefined;
-  if (form === undefined) throw bad(`"${name}" is no edit; the edits are ${Object.keys(FORMS).join(', ')}`);
+  if (form === undefined) throw misused(`"${name}" is no edit; the edits are ${Object.keys(FORMS).join(', ')}`);
   for (const [option, value] of Object.entries(options))
     if (value !== undefined && !form.options.some((own) => own === option))
-      throw bad(`--${option} does not belong to ${name}, which is written: ${form.usage}`);
+      throw misused(`--${option} does not belong to ${name}, which is written: ${form.usage}`);
   return form.read(words, options);
 }
 
-/** An id. @throws BflyError BAD_REQUEST. */
+/** An id. @throws InvalidArgumentError. */
 export function readId(text: string): bigint {
-  const id = /^\d{1,20}$/.test(text) ? BigInt(text) : -1n;
-  if (id < 0n || id > MAX_ID) throw bad(`"${text}" is no id; ids are whole numbers from 0 to 2^64-1`);
+  const id = parseId(text);
+  if (id === undefined) throw misused(`"${text}" is no id; ids are whole numbers from 0 to 2^64-1`);
   return id;
+}
+
+function parseId(text: string): bigint | undefined {
+  const id = /^\d{1,20}$/.test(text) ? BigInt(text) : MAX_ID + 1n;
+  return id > MAX_ID ? undefined : id;
 }
 
 const readIds = (words: readonly string[]): bigint[] => words.map(readId);
@@ -139,13 +147,13 @@ const readIds = (words: readonly string[]): bigint[] => words.map(readId);
 function readWhole(text: string, what: string): number {
   const value = Number(text);
   if (!/^\d{1,16}$/.test(text) || !Number.isSafeInteger(value) || value < 1)
-    throw bad(`"${text}" is not the number of ${what.replace(/^the number of /, '')}, a whole number from 1 up`);
+    throw misused(`"${text}" is not the number of ${what.replace(/^the number of /, '')}, a whole number from 1 up`);
   return value;
 }
 
 function readTable(text: string): TableName {
   const table = TABLES.find((name) => name === text);
-  if (table === undefined) throw bad(`"${text}" is no table; the tables are ${TABLES.join(', ')}`);
+  if (table === undefined) throw misused(`"${text}" is no table; the tables are ${TABLES.join(', ')}`);
   return table;
 }
 
@@ -194,7 +202,8 @@ function readRow(file: string, row: Readonly<Record<string, unknown>>): RowInput
 }
 
 function readIdIn(file: string, text: string): bigint {
-  if (/^\d{1,20}$/.test(text)) return readId(text);
+  const id = parseId(text);
+  if (id !== undefined) return id;
   throw bad(`${file}: "${text}" is no id; ids are whole numbers from 0 to 2^64-1`);
 }
 
@@ -232,7 +241,7 @@ function pick(values: VoxelArray, set: Uint8Array): VoxelArray {
 
 async function readArray(file: string, box: Box): Promise<NpyVoxels> {
   const name = path.basename(file);
-  if (!/\.npy$/i.test(file)) throw bad(`"${name}" must be a .npy file, an array [z, y, x] of the size of --box`);
+  if (!/\.npy$/i.test(file)) throw misused(`"${name}" must be a .npy file, an array [z, y, x] of the size of --box`);
   const array = readNpyVoxels(await readFile(file), name);
   const shape = boxShape(box);
   if (array.shape.every((side, i) => side === shape[i])) return array;
@@ -252,10 +261,16 @@ function atLeast(words: readonly string[], count: number, name: string): readonl
   return words;
 }
 
-function wrong(name: string): BflyError {
-  return bad(`${name} is written: ${FORMS[name]?.usage ?? name}`);
+function wrong(name: string): InvalidArgumentError {
+  return misused(`${name} is written: ${FORMS[name]?.usage ?? name}`);
 }
 
+/** What is wrong on the command line itself. */
+function misused(message: string): InvalidArgumentError {
+  return new InvalidArgumentError(message);
+}
+
+/** What is wrong in a file. */
 function bad(message: string): BflyError {
   return new BflyError('BAD_REQUEST', message);
 }

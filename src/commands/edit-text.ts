@@ -31,7 +31,9 @@ function describeOp(op: Fields, result: unknown): string {
     }
     case 'write': {
       const what = op['value'] === undefined ? 'voxels' : plain(op['value']);
-      return Array.isArray(op['box']) ? `write ${what} into ${op['box'].join(',')}${inVoxels(got['voxels'])}` : name;
+      return Array.isArray(op['box'])
+        ? `write ${what} into ${op['box'].join(',')}${becomes(got['id'])}${inVoxels(got['voxels'])}`
+        : name;
     }
     case 'put':
       return op['table'] === undefined ? name : `put ${op['table']}${listIds(got['keys'])}`;

@@ -13,7 +13,7 @@ import { counted } from './edit-text.ts';
 import { Interrupted } from './fault.ts';
 import { bodiesOf, legacyTables } from './legacy-export.ts';
 import { readPath, withEditing } from './remote.ts';
-import { foldHistory, readSnapshot, type StateAt } from './remote-log.ts';
+import { foldHistory, readMetadata, readSnapshot, type StateAt } from './remote-log.ts';
 
 interface ExportOptions {
   readonly token?: string;
@@ -64,7 +64,7 @@ async function exportChannel(url: string, target: string, options: ExportOptions
   const abort = new AbortController();
   const forget = terminal.onInterrupt(() => abort.abort(new Interrupted('interrupted; nothing was written')));
   const state = await withEditing(context, url, token === undefined ? {} : { token }, (session) =>
-    at === undefined ? readSnapshot(session, target, abort.signal) : readPast(session, target, at, abort.signal),
+    at === undefined ? readNow(session, target, abort.signal) : readPast(session, target, at, abort.signal),
   ).finally(forget);
   if (npy !== undefined) return writeNpy(npy, target, state, context);
   if (out === undefined) {
@@ -73,6 +73,13 @@ async function exportChannel(url: string, target: string, options: ExportOptions
   }
   await writeFileWhole(out, bytesOf(jsonOf(target, state)));
   say(terminal, `the state at edit ${state.seq} written to ${out}`);
+}
+
+/** The state as it is now. */
+async function readNow(session: EditSession, target: string, signal: AbortSignal): Promise<StateAt> {
+  const state = await readSnapshot(session, target, signal);
+  state.view.loadMeta(Object.fromEntries(await readMetadata(session, target, state.seq, signal)));
+  return state;
 }
 
 /** The state as it was after an edit, from the log alone. */

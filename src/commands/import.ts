@@ -15,6 +15,7 @@ import { counted } from './edit-text.ts';
 import { Interrupted } from './fault.ts';
 import { digestOf, mergeEdits, regionEdits } from './import-plan.ts';
 import { readPath, withEditing } from './remote.ts';
+import { readMetadata } from './remote-log.ts';
 
 interface ImportOptions {
   readonly token?: string;
@@ -112,9 +113,11 @@ async function declareRegions(work: Import, context: Context): Promise<Declared>
     await subscription.ready;
     const { state, seq: base, epoch } = subscription;
     if (epoch === undefined) throw new BflyError('UNAVAILABLE', 'the server did not say which log it is');
+    // Splits with empty boxes are kept as metadata.
+    const meta = splits.length === 0 ? state.meta : await readMetadata(session, target, base, signal);
     const known: Known = {
       regionOf: (id, region) => state.region(id, region),
-      metaOf: (key) => state.meta.get(key),
+      metaOf: (key) => meta.get(key),
       rootOf: (id) => state.rootOf(id),
     };
     const seqs: number[] = [];
@@ -185,18 +188,20 @@ async function report(
   const seqs = [...regionSeqs, ...fresh.map(({ seq }) => seq)];
   if (seqs.length === 0) {
     const before = (merges ?? []).filter(({ dup }) => dup).map(({ seq }) => seq);
-    const when = before.length === 0 ? '' : `, as edit ${listOf(before)}`;
+    const when = before.length === 0 ? '' : `, as ${listOf(before)}`;
     say(terminal, `all of it was imported before${when}; nothing was changed`);
     return;
   }
   await terminal.out(
-    `edit ${listOf(seqs)}  ${counted(sets.length, 'set')} of ids and ${counted(splits.length, 'split')} imported\n`,
+    `${listOf(seqs)}  ${counted(sets.length, 'set')} of ids and ${counted(splits.length, 'split')} imported\n`,
   );
   say(terminal, `bfly edit ${url} ${target} undo ${seqs.join(' ')} takes it back`);
 }
 
-const listOf = (seqs: readonly number[]): string =>
-  seqs.length > 1 ? `${Math.min(...seqs)} to ${Math.max(...seqs)}` : String(seqs[0]);
+function listOf(seqs: readonly number[]): string {
+  const [first = 0] = seqs;
+  return seqs.length === 1 ? `edit ${first}` : `edits ${first} to ${seqs.at(-1)}`;
+}
 
 function patience(token: string | undefined): { readonly patienceMs: number; readonly token?: string } {
   return { patienceMs: PATIENCE_MS, ...(token === undefined ? {} : { token }) };

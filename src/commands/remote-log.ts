@@ -63,6 +63,26 @@ export async function foldHistory(
   return { view, edits, faults };
 }
 
+/**
+ * Metadata as it was at a seq, from the edits alone: snapshots do not tell of it. Rule [S11].
+ *
+ * @param signal ends it.
+ */
+export async function readMetadata(
+  session: EditSession,
+  path: string,
+  upto: number,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, unknown>> {
+  const view = new EditView();
+  for await (const entry of session.history(path, { kinds: ['meta', 'undo'], signal })) {
+    if (entry.seq > upto) break;
+    const { meta } = entry.cut === true ? (await readLarge(session, path, entry.seq, signal)).changes : entry.changes;
+    if (meta !== undefined) view.apply(entry.seq, { meta });
+  }
+  return view.meta;
+}
+
 /** An edit that is too large for a page of history: subscriptions have it whole. */
 async function readLarge(session: EditSession, path: string, seq: number, signal: AbortSignal): Promise<EditEvent> {
   const subscription = session.subscribe(path, { from: seq - 1, signal });

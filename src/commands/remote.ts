@@ -1,4 +1,5 @@
 /** Talking to a server. */
+import { userInfo } from 'node:os';
 import { BflyError } from '../../protocol/errors.ts';
 import { type ChannelInfo, type MipInfo, pathFault } from '../../protocol/volume.ts';
 import { type Context, type EditConnectOptions, type EditSession, type RemoteSession, say } from './context.ts';
@@ -46,6 +47,9 @@ export interface EditingOptions extends RemoteOptions {
   readonly writers?: NonNullable<EditConnectOptions['writers']>;
 }
 
+/** Characters of a name: at most 64 bytes, whatever they are. */
+const MAX_NAME = 16;
+
 /** As `withSession`, for work that goes on when the connection is lost and comes back. */
 export async function withEditing<T>(
   context: Context,
@@ -55,14 +59,14 @@ export async function withEditing<T>(
 ): Promise<T> {
   const { terminal, parts, version } = context;
   const { token, writers, patienceMs } = options;
-  const name = terminal.env['USER'] ?? terminal.env['USERNAME'];
+  const name = terminal.env['USER'] ?? terminal.env['USERNAME'] ?? loginName();
   const address = serverUrl(url);
   const session = await parts
     .connectEditor(address, {
       client: `bfly/${version}`,
       reconnect: { maxMs: 5_000 },
       ...(token === undefined ? {} : { token }),
-      ...(name === undefined ? {} : { name: name.slice(0, 21) }),
+      ...(name === undefined ? {} : { name: name.slice(0, MAX_NAME) }),
       ...(writers === undefined ? {} : { writers }),
     })
     .catch(noServer(address));
@@ -87,6 +91,15 @@ export async function withEditing<T>(
   } finally {
     clearTimeout(timer);
     await session.close();
+  }
+}
+
+/** Shown to others where the server does not know who we are. */
+function loginName(): string | undefined {
+  try {
+    return userInfo().username;
+  } catch {
+    return undefined; // the system may not know this user
   }
 }
 

@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { Command } from 'commander';
 import { withLogLevel } from './arguments.ts';
 import { type Context, say } from './context.ts';
+import { inStore } from './store-folder.ts';
 
 /** Adds the command. */
 export function addRestore(program: Command, context: Context): void {
@@ -16,7 +17,7 @@ export function addRestore(program: Command, context: Context): void {
     .argument('<folder>', 'the backup')
     .option('--data <folder>', 'folder of the new store: empty or missing', '.bfly')
     .action(async (folder: string, { data }: { data: string }) => {
-      await context.parts.restoreDatabase(path.resolve(folder), path.resolve(data));
+      await inStore(folder, () => context.parts.restoreDatabase(path.resolve(folder), path.resolve(data)));
       say(context.terminal, `${folder} restored to ${data}; serve it with: bfly serve --data ${data}`);
     });
   withLogLevel(command, 'debug = with the stack of an error').addHelpText(

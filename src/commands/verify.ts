@@ -12,6 +12,7 @@ import { counted } from './edit-text.ts';
 import { Interrupted } from './fault.ts';
 import { readPath, withEditing } from './remote.ts';
 import { foldHistory, readSnapshot } from './remote-log.ts';
+import { inStore } from './store-folder.ts';
 import { formatTable } from './table.ts';
 
 interface VerifyOptions {
@@ -73,14 +74,19 @@ async function verify(
     ? await verifyFolder(server, target, dropSnapshots, context)
     : await verifyServer(server, target, options, context);
   await terminal.out(json ? verdicts.map(jsonLine).join('') : formatVerdicts(verdicts));
-  const broken = verdicts.filter(({ faults }) => faults.length > 0);
-  if (broken.length > 0) {
-    const [first] = broken;
-    const what =
-      broken.length === 1 && first !== undefined ? `the log of ${first.path} is` : `${broken.length} logs are`;
-    throw new BflyError('INTERNAL', `${what} not what it should be, see above; keep the store, and restore a backup`);
-  }
+  const broken = verdicts.filter(({ faults }) => faults.length > 0).map((verdict) => verdict.path);
+  if (broken.length > 0) throw differs(broken, isDir);
   if (dropSnapshots) say(terminal, `the snapshots of ${counted(verdicts.length, 'log')} were removed`);
+}
+
+function differs(paths: readonly string[], isDir: boolean): BflyError {
+  const which = paths.length === 1 ? paths[0] : counted(paths.length, 'channel');
+  return new BflyError(
+    'INTERNAL',
+    isDir
+      ? `the log of ${which} is not what it should be, see above; keep the folder as it is, and restore a backup`
+      : `the edits of ${which} and what newcomers are told differ, see above; on its machine, bfly verify FOLDER tells whether the store is whole`,
+  );
 }
 
 async function verifyFolder(
@@ -89,11 +95,8 @@ async function verifyFolder(
   dropSnapshots: boolean,
   { parts }: Context,
 ): Promise<readonly Verdict[]> {
-  return parts.verifyStore({
-    dataDir: path.resolve(folder),
-    dropSnapshots,
-    ...(target === undefined ? {} : { path: target }),
-  });
+  const asked = { dataDir: path.resolve(folder), dropSnapshots, ...(target === undefined ? {} : { path: target }) };
+  return inStore(folder, () => parts.verifyStore(asked));
 }
 
 async function verifyServer(
@@ -155,7 +158,7 @@ function formatVerdicts(verdicts: readonly Verdict[]): string {
     String(links),
     faults.length === 0 ? 'ok' : counted(faults.length, 'fault'),
   ]);
-  const table = formatTable([['PATH', 'EDITS', 'LINKS', 'RESULT'], ...rows], ['left', 'right', 'right']);
+  const table = formatTable([['PATH', 'EDITS', 'MERGED IDS', 'RESULT'], ...rows], ['left', 'right', 'right']);
   const faults = verdicts.flatMap(({ path: name, faults: found }) => found.map((fault) => `${name}: ${fault}\n`));
   return table + faults.join('');
 }

@@ -43,6 +43,9 @@ export interface Discovery extends Catalogue {
   readonly skipped: readonly Skipped[];
 }
 
+/** The reason of what is called like a volume and is none that can be read. */
+export const NO_FORMAT = 'no format takes it';
+
 const TOP = 'root';
 /** Files and folders that are volumes and nothing else: where no format takes one of these, it is worth a word. */
 const VOLUME_ENDINGS = /\.(h5|hdf5?|tiff?|nii(\.gz)?|zarr|n5)$/i;
@@ -113,7 +116,7 @@ class Walk {
     try {
       const volumes = await this.#find(file);
       if (volumes !== undefined && volumes.length > 0) return volumes;
-      fault = new BflyError('UNSUPPORTED', 'no format takes it');
+      fault = new BflyError('UNSUPPORTED', NO_FORMAT);
     } catch (error) {
       fault = error;
     }

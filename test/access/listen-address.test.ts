@@ -1,5 +1,7 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { isLoopback } from '../../src/access/listen-address.ts';
+import { checkListening, freePort, isLoopback } from '../../src/access/listen-address.ts';
 
 describe('loopback', () => {
   it.each(['127.0.0.1', '127.255.0.9', '::1', '0:0:0:0:0:0:0:1', '::ffff:127.0.0.1'])('is %s', (address) => {
@@ -12,4 +14,21 @@ describe('loopback', () => {
       expect(isLoopback(address)).toBe(false);
     },
   );
+});
+
+describe('a port', () => {
+  it('is found out to be taken, or free, without being kept', async () => {
+    const port = await freePort('127.0.0.1');
+    await checkListening('127.0.0.1', port);
+    const holder = createServer().listen(port, '127.0.0.1');
+    await once(holder, 'listening');
+    await expect(checkListening('127.0.0.1', port)).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      message: `port ${port} is in use, choose another with --port`,
+    });
+    holder.close();
+    await once(holder, 'close');
+    await checkListening('127.0.0.1', port);
+    await checkListening('127.0.0.1', 0);
+  });
 });

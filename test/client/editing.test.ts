@@ -145,6 +145,21 @@ describe('an edit', () => {
     expect(log.edits.some(({ ops }) => String(ops[0]?.['ids']) === '80,90')).toBe(false);
   });
 
+  it('that was sent and is aborted is not sent again on the next connection', async () => {
+    const { session, server, clock, log } = await editStage();
+    server.script = (message) => message.kind === 'EDIT';
+    const under = new AbortController();
+    const aborted = session.edit(PATH, merge(1, 2), { signal: under.signal });
+    const other = session.edit(PATH, merge(3, 4));
+    await settled();
+    under.abort();
+    await expect(aborted).rejects.toMatchObject({ name: 'AbortError' });
+    server.script = undefined;
+    server.last.drop();
+    expect(await inTime(clock, other)).toMatchObject({ seq: 1 });
+    expect(numbers(log.arrivals)).toEqual([2]);
+  });
+
   it('rejects with CANCELLED when the session is closed, sent or not', async () => {
     const { session, server } = await editStage();
     server.script = (message) => message.kind === 'EDIT';
@@ -220,6 +235,28 @@ describe('exactly once', () => {
     const results = await inTime(clock, Promise.all(edits));
     expect(results.map(({ seq }) => seq)).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
     expect(new Set(log.arrivals).size).toBe(log.arrivals.length);
+  });
+
+  it('sends nothing more after a refusal until all that was sent is answered', async () => {
+    const { session, server, clock, log } = await editStage();
+    const held: (() => void)[] = [];
+    server.script = (message, connection) => {
+      if (message.kind !== 'EDIT') return false;
+      held.push(() => log.take(message, connection));
+      return true;
+    };
+    const edits = Array.from({ length: 20 }, (_, i) => session.edit(PATH, merge(i, 100)));
+    await settled();
+    log.fates.push(...Array.from({ length: 16 }, () => 'RATE_LIMITED' as const));
+    held.shift()?.();
+    await clock.advance(30_000);
+    expect(held).toHaveLength(15);
+    for (const answer of held.splice(0)) answer();
+    for (let i = 0; i < 20; i++) {
+      await clock.advance(1_000);
+      for (const answer of held.splice(0)) answer();
+    }
+    expect((await Promise.all(edits)).map(({ seq }) => seq)).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
   });
 
   it('[E14] of an answer that came too late takes a new number where the old one is over', async () => {

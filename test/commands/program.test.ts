@@ -7,17 +7,18 @@ import type { IngestOptions } from '../../src/ingest/ingest-volume.ts';
 import { RemoteVolume } from './remote-volume.ts';
 import { run } from './terminal.ts';
 
+const COMMANDS = [
+  ...['serve', 'discover', 'ingest', 'ls', 'info', 'pull', 'unique', 'edit', 'watch', 'history', 'export', 'import'],
+  ...['backup', 'restore', 'verify', 'token'],
+];
+
 const volume = (): RemoteVolume => new RemoteVolume('uint64', [3, 2, 2], [4, 4, 4], [0, 0, 0], 'segmentation');
 const remote = (made = volume()) => ({ parts: { connect: async () => made.session } });
 
 describe('bfly', () => {
   it('prints its version and helps on standard output, with 0', async () => {
     expect(await run(['--version'])).toEqual({ code: 0, out: '1.2.3\n', err: '' });
-    for (const args of [
-      ['--help'],
-      ['help'],
-      ...['serve', 'discover', 'ingest', 'ls', 'info', 'pull', 'unique', 'token'].map((name) => [name, '--help']),
-    ]) {
+    for (const args of [['--help'], ['help'], ...COMMANDS.map((name) => [name, '--help'])]) {
       const { code, out, err } = await run(args);
       expect([code, err]).toEqual([0, '']);
       expect(out).toMatch(/^Usage: bfly /);

@@ -4,8 +4,10 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BflyError } from '../../protocol/errors.ts';
 import type { RunningServer, ServerOptions } from '../../src/commands/context.ts';
+import { describeSkipped } from '../../src/commands/discover.ts';
 import { planServer, type ServeOptions } from '../../src/commands/serve-plan.ts';
 import type { FoundVolume } from '../../src/image/source.ts';
+import { NO_FORMAT } from '../../src/ingest/discover.ts';
 import { catalogueChannels } from '../../src/utility/config.ts';
 import { run } from './terminal.ts';
 
@@ -104,6 +106,24 @@ describe('the plan of a server', () => {
 
   it('says what a word is not', async () => {
     await expect(plan(['none'])).rejects.toThrow('"none" is no command, file or folder; see bfly --help');
+  });
+
+  it('names broken files, and counts in one line what no format takes', () => {
+    const unknown = (path: string) => ({ path, reason: NO_FORMAT });
+    const broken = Array.from({ length: 25 }, (_, i) => ({ path: `/b${i}.h5`, reason: 'cut off' }));
+    expect(describeSkipped({ experiments: [], skipped: [unknown('/a.nii')] })).toEqual([
+      `skipped /a.nii: ${NO_FORMAT}`,
+    ]);
+    const lines = describeSkipped({
+      experiments: [],
+      skipped: [unknown('/a.nii.gz'), ...broken, unknown('/x.y/b.zarr'), unknown('/c.NII.gz')],
+    });
+    expect(lines).toHaveLength(22);
+    expect([lines[0], ...lines.slice(-2)]).toEqual([
+      'skipped /b0.h5: cut off',
+      'skipped 5 more',
+      'skipped 3 files and folders that no format takes: 2 .nii.gz, 1 .zarr',
+    ]);
   });
 
   it('warns of folders without volumes', async () => {

@@ -115,7 +115,7 @@ class Puller {
 const percentile = (of: readonly number[], part: number): number =>
   of.toSorted((a, b) => a - b)[Math.floor(part * (of.length - 1))] ?? 0;
 
-describe('edits on a line that a pull fills', { timeout: isLongRun ? 600_000 : 120_000 }, () => {
+describe('edits on a line that a pull fills', { timeout: isLongRun ? 600_000 : 300_000 }, () => {
   const transport = lineTransports('head of line').at(-1) ?? 'ws';
 
   it.each([

@@ -56,7 +56,7 @@ const BLOWS_BY_NAME: Readonly<Record<string, Blow>> = {
 
 describe.each(lineTransports('proxy storms'))('clients behind a bad line over %s', (transport) => {
   it('[E15] [S5] [S8] [S12] lose no edit, make none twice, and see what there is', {
-    timeout: isLongRun ? 900_000 : 120_000,
+    timeout: isLongRun ? 1_800_000 : 300_000,
   }, async () => {
     const seed = testSeed(`proxy storm over ${transport}`);
     const random = seededRandom(seed);

@@ -34,6 +34,8 @@ export interface ChildServerOptions {
 /** What a process says of its memory, in bytes, and of the processor time that it took so far, in microseconds. */
 export interface ProcessUse extends NodeJS.MemoryUsage {
   readonly cpu: NodeJS.CpuUsage;
+  /** Resident memory without pages of files. */
+  readonly anonymous: number;
 }
 
 /** The server. */

@@ -56,6 +56,9 @@ export class EditLedger {
   #acknowledged = 0;
   #waiting: { readonly count: number; readonly resolve: () => void }[] = [];
 
+  /** Edits that were acknowledged as applied before: their first reply was lost. */
+  repeated = 0;
+
   /** Acknowledgements so far, each edit once. */
   get acknowledged(): number {
     return this.#acknowledged;

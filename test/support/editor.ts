@@ -122,6 +122,7 @@ export class Editor {
     const epoch = Buffer.from(this.#epoch ?? []).toString('hex');
     ledger.acknowledge(name, pending.edit.wseq, { epoch, seq, status, results });
     if (message.dup === true && pending.sent === 1) ledger.fault(`${pending.edit.note} is a dup and was sent once`);
+    if (message.dup === true) ledger.repeated++;
     onLatency?.(performance.now() - pending.firstSentAt);
     this.seqs.push(seq);
     this.#pending.delete(pending.edit.wseq);

@@ -3,7 +3,7 @@
  * `argv[2]` says how; one line of JSON on standard output says where it listens; each line on standard input asks for its memory and processor time.
  * Uses the built package: `npm test` builds first.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { openLmdbDatabase } from '../../dist/src/database/lmdb-database.js';
 import { openArraySource } from '../../dist/src/image/array-source.js';
@@ -21,8 +21,7 @@ function segmentation([nx, ny, nz]) {
   let at = 0;
   for (let z = 0; z < nz; z++)
     for (let y = 0; y < ny; y++)
-      for (let x = 0; x < nx; x++)
-        ids[at++] = BigInt(1 + (x >> 3) + (nx >> 3) * ((y >> 3) + (ny >> 3) * (z >> 3)));
+      for (let x = 0; x < nx; x++) ids[at++] = BigInt(1 + (x >> 3) + (nx >> 3) * ((y >> 3) + (ny >> 3) * (z >> 3)));
   return new Uint8Array(ids.buffer);
 }
 
@@ -35,6 +34,15 @@ function noiseOf([nx, ny, nz]) {
     bytes[i] = state >>> 24;
   }
   return bytes;
+}
+
+/** Memory that is no file's: the store's pages, which the kernel keeps or drops as it likes, apart. Linux alone tells. */
+function anonymousBytes() {
+  try {
+    return 1024 * Number(/RssAnon:\s+(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]);
+  } catch {
+    return process.memoryUsage.rss();
+  }
 }
 
 async function ingest(path, source) {
@@ -73,7 +81,7 @@ for await (const line of createInterface({ input: process.stdin })) {
       globalThis.gc?.();
       await new Promise((resolve) => setImmediate(resolve));
     }
-    answer({ ...process.memoryUsage(), cpu: process.cpuUsage() });
+    answer({ ...process.memoryUsage(), anonymous: anonymousBytes(), cpu: process.cpuUsage() });
   }
 }
 await server.stop();

@@ -10,8 +10,8 @@ import { SEGMENTATION } from './storm-volume.ts';
 import { Watcher, type WatcherOptions } from './watcher.ts';
 
 export interface CrowdOptions {
-  /** Where clients connect; may change between connections. */
-  url(): string;
+  /** Where a client connects; may change between connections. @param n its number among its like. */
+  url(n: number): string;
   readonly seed: number;
   readonly editors: number;
   readonly watchers: number;
@@ -40,12 +40,29 @@ export class Crowd {
       const random = randomOf(n + 1);
       const wid = Uint8Array.from({ length: 16 }, () => Math.floor(256 * random()));
       const nextOps = stormOps(ids);
-      return new Editor({ url, path: SEGMENTATION, name: `editor${n}`, wid, ledger, random, nextOps, ...editing });
+      return new Editor({
+        url: () => url(n),
+        path: SEGMENTATION,
+        name: `editor${n}`,
+        wid,
+        ledger,
+        random,
+        nextOps,
+        ...editing,
+      });
     });
     this.watchers = Array.from({ length: options.watchers }, (_, n) => {
       const random = randomOf(1000 + n);
       const join = n % 2 === 0 ? 'tail' : 'snapshot';
-      return new Watcher({ url, path: SEGMENTATION, name: `watcher${n}`, ledger, random, join, ...watching(n) });
+      return new Watcher({
+        url: () => url(n),
+        path: SEGMENTATION,
+        name: `watcher${n}`,
+        ledger,
+        random,
+        join,
+        ...watching(n),
+      });
     });
   }
 

@@ -157,7 +157,7 @@ function worstRows(): (Row | undefined)[] {
   const chain = grow('chain');
   const middle = IDS >> 1;
   return [
-    row('chain: undo of the merge in its middle / 50 ms', 'ms', 50, () => {
+    row('chain: undo of the merge in its middle, the worst there is / 50 ms', 'ms', 50, () => {
       const cut = timed(() => chain.apply([{ op: 'undo', seq: middle }]));
       const seq = chain.seq;
       chain.apply([{ op: 'undo', seq }]);

@@ -3,6 +3,9 @@ import type { Changes, Region } from './edit-changes.ts';
 import { type Entry, History } from './edit-history.ts';
 import type { Box } from './volume.ts';
 
+/** A map of four keys, one of them with a box. */
+const NODES_OF_REGION = 15;
+
 /** What never changes about a region once it was declared. */
 type Declared = Pick<Region, 'id' | 'region' | 'alias'>;
 
@@ -71,6 +74,11 @@ export class Regions {
   /** Edits went out of force or came back into it. */
   turned(seqs: readonly number[], isInForce: (seq: number) => boolean): void {
     this.#boxes.turned(seqs, isInForce);
+  }
+
+  /** Nodes that what the edit under way does to regions takes in a message, at most. */
+  weigh(): number {
+    return [...this.#boxes.changed()].length * NODES_OF_REGION;
   }
 
   /** Ends the edit. @returns what it did to regions. */

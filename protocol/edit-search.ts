@@ -82,12 +82,7 @@ class Search {
 
   #visit(life: number, search: number): void {
     const place = this.#places++;
-    if (place >= this.#life.length) {
-      this.#life = grownInt32(this.#life, place + 1);
-      this.#owner = grownInt32(this.#owner, place + 1);
-      this.#nextPlace = grownInt32(this.#nextPlace, place + 1);
-      this.#half = grownInt32(this.#half, place + 1);
-    }
+    if (place >= this.#life.length) this.#grow(2 * place);
     this.#visited[search] = (this.#visited[search] as number) + 1;
     this.#life[place] = life;
     this.#owner[place] = search;
@@ -99,6 +94,13 @@ class Search {
     if (last === NONE) this.#todoFirst[search] = place;
     else this.#nextPlace[last] = place;
     this.#todoLast[search] = place;
+  }
+
+  #grow(places: number): void {
+    this.#life = grownInt32(this.#life, places);
+    this.#owner = grownInt32(this.#owner, places);
+    this.#nextPlace = grownInt32(this.#nextPlace, places);
+    this.#half = grownInt32(this.#half, places);
   }
 
   #find(search: number): number {

@@ -22,11 +22,16 @@ import { DEFAULT_LIMITS } from './limits.ts';
 import { membersOf } from './members.ts';
 import { recordedGifts } from './recorded-gifts.ts';
 import type { Box } from './volume.ts';
+import { nodesOf } from './wire-lists.ts';
 
 export type { Applied, FoldContext, LoggedEdit, VoxelOutcome } from './fold-context.ts';
 export type { FrozenLinks } from './frozen-links.ts';
 
 const LAYOUT = 1;
+/** Nodes of `changes` but for `parted`, which is sent in pieces: of the 65,536 of a message as many are left for these, ops and results. */
+const MAX_NODES = 32_768;
+/** Of one of `touched`. */
+const NODES_OF_BOX = 9;
 
 type Touched = readonly (readonly [mip: number, box: Box])[];
 
@@ -99,14 +104,15 @@ export class EditState {
     const course: Course = { ops, voxels, created: this.#newIds.plan(ops) };
     this.#begin(course);
     const results: OpResult[] = [];
+    const touched = [...voxels.values()].flatMap((outcome) => outcome.touched);
     try {
       for (const [index, op] of ops.entries()) results.push(this.#do(op, index, course));
+      if (this.#turned.size > 0) this.#checkWeight(touched);
     } catch (error) {
       this.#abort();
       throw error;
     }
-    const touched = [...voxels.values()].flatMap((outcome) => outcome.touched);
-    const changes = this.#finish(touched);
+    const changes = this.#finish(ops, touched);
     return { status: Object.keys(changes).length === 0 ? 'noop' : 'applied', results, changes };
   }
 
@@ -118,7 +124,6 @@ export class EditState {
   replay({ seq, ops, results, touched }: LoggedEdit): void {
     if (seq !== this.seq + 1)
       throw new BflyError('INTERNAL', `edit ${seq} of the log cannot follow edit ${this.seq}: the log has a gap`);
-    const hasVoxels = ops.some(({ op }) => op === 'split' || op === 'write');
     const course: Course = { ops, voxels: new Map(), ...recordedGifts(ops, results, seq) };
     this.#begin(course);
     try {
@@ -127,7 +132,7 @@ export class EditState {
       this.#abort();
       throw error;
     }
-    this.#finish(hasVoxels ? touched : []);
+    this.#finish(ops, touched);
   }
 
   /**
@@ -241,18 +246,28 @@ export class EditState {
     this.#meta.set(this.seq, key, value ?? undefined);
   }
 
-  #finish(touched: Touched): Changes {
+  /** What an edit names is bounded by its message; what its undos bring back is bounded here, so that others can be told of it. */
+  #checkWeight(touched: Touched): void {
+    const boxes = [...this.#turned].reduce((sum, seq) => sum + (this.#touched.get(seq)?.length ?? 0), touched.length);
+    let nodes = this.#turned.size + boxes * NODES_OF_BOX + this.#tables.weigh() + this.#regions.weigh();
+    for (const [, , now] of this.#meta.changed()) nodes += 1 + nodesOf(now?.value);
+    if (nodes > MAX_NODES)
+      throw new BflyError('LIMIT', 'the undos of one edit must bring back less at once: send them as several edits');
+  }
+
+  #finish(ops: readonly Op[], own: Touched): Changes {
     const { seq } = this;
     const roots = this.#bodies.finish();
     if (roots.joined !== undefined || roots.parted !== undefined) this.#linksSeq = seq;
-    if (touched.length > 0) this.#touched.set(seq, touched);
     const turned = [...this.#turned].sort((a, b) => a - b);
-    const allTouched = unique([...touched, ...turned.flatMap((edit) => this.#touched.get(edit) ?? [])]);
+    const touched = unique([...own, ...turned.flatMap((edit) => this.#touched.get(edit) ?? [])]);
+    // All of it, also what its undos touched: a log keeps no more than that, and its replay is to come to the same.
+    if (touched.length > 0 && ops.some(({ op }) => op === 'split' || op === 'write')) this.#touched.set(seq, touched);
     const undone = turned.filter((edit) => !this.isInForce(edit));
     const redone = turned.filter((edit) => this.isInForce(edit));
     return {
       ...roots,
-      ...(allTouched.length === 0 ? {} : { touched: allTouched }),
+      ...(touched.length === 0 ? {} : { touched }),
       ...this.#tables.finish(),
       ...this.#regions.finish(),
       ...this.#finishMeta(),

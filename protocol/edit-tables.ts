@@ -4,6 +4,7 @@ import { compare } from './edit-new-ids.ts';
 import { badOp, type DeleteOp, type Op, type PutOp, type Row, TABLES, type TableName } from './edit-ops.ts';
 import type { FoldContext } from './fold-context.ts';
 import { readRow } from './parse-rows.ts';
+import { nodesOf } from './wire-lists.ts';
 
 const MAX_KEY = 0xffff_ffff_ffff_ffffn;
 
@@ -101,6 +102,18 @@ export class Tables {
       ...(Object.keys(rows).length === 0 ? {} : { rows }),
       ...(Object.keys(gone).length === 0 ? {} : { gone }),
     };
+  }
+
+  /** Nodes that what the edit under way does to rows takes in a message, or what takes it back, whichever are more. */
+  weigh(): number {
+    let [here, back] = [0, 0];
+    for (const table of TABLES)
+      for (const [key, before, now] of this.#rows[table].changed()) {
+        const base = before === undefined || now === undefined ? this.#context.baseRow(table, key) : undefined;
+        here += nodesOf(rowOf(now, base));
+        back += nodesOf(rowOf(before, base));
+      }
+    return Math.max(here, back);
   }
 
   #changesOf(table: TableName): { readonly here: Row[]; readonly lost: bigint[] } {

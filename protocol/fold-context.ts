@@ -29,7 +29,7 @@ export interface LoggedEdit {
   readonly ops: readonly Op[];
   /** As recorded; ids and keys that the edit was given are taken from here. */
   readonly results: readonly OpResult[];
-  /** What its own voxel ops changed; of an edit without such ops it is passed over. */
+  /** `touched` of its changes; of an edit without voxel ops it is passed over. */
   readonly touched: readonly (readonly [mip: number, box: Box])[];
 }
 

@@ -3,34 +3,38 @@ import { BflyError } from '../../protocol/errors.ts';
 import type { Bulk } from '../../protocol/messages.ts';
 import { TileFlag } from '../../protocol/tile-frame.ts';
 
-/** What waits on one connection, bytes. */
-const MAX_WAITING_BYTES = 8 * 1024 * 1024;
+const MiB = 1024 * 1024;
+/** What may wait on one connection without an EDIT that names it, bytes. */
+const MAX_WAITING_BYTES = 8 * MiB;
+/** What may come for EDITs that are there, together, bytes. */
+const MAX_CLAIMED_BYTES = 64 * MiB;
 /** Voxels of one BULK, decoded, bytes. */
-const MAX_RAW_BYTES = 16 * 1024 * 1024;
+const MAX_RAW_BYTES = 16 * MiB;
 /** How long voxels wait for their EDIT, and an EDIT for its voxels. */
 const WAIT_MS = 10_000;
 
+/** A BULK of which frames have come. */
 interface Entry {
-  readonly frames: Bulk[];
+  frames: Bulk[];
   bytes: number;
   whole: boolean;
-  since: number;
+  readonly since: number;
 }
 
+/** An EDIT that waits for its BULK. */
 interface Waiter {
   readonly resolve: (bulk: Bulk) => void;
   readonly reject: (error: BflyError) => void;
   readonly since: number;
 }
 
-/** BULKs of one connection. */
+/** BULKs of one connection, by the wseq of their EDIT and their id. */
 export class BulkInbox {
   readonly #now: () => number;
-  readonly #entries = new Map<number, Entry>();
-  readonly #waiters = new Map<number, Waiter>();
+  readonly #entries = new Map<string, Entry>();
+  readonly #waiters = new Map<string, Waiter>();
   /** What was dropped for want of room: the EDITs that name it are told so. */
-  readonly #dropped = new Set<number>();
-  #bytes = 0;
+  readonly #dropped = new Set<string>();
 
   /** @param now the present in ms. */
   constructor(now: () => number) {
@@ -40,56 +44,66 @@ export class BulkInbox {
   /**
    * Takes a frame. `bulk` is borrowed.
    *
-   * @returns what is wrong with it; it is dropped then.
+   * @returns what is wrong with it; what had come of its BULK is dropped then.
    */
   take(bulk: Bulk): BflyError | undefined {
+    const key = keyOf(bulk.header.seq, bulk.id);
+    const fault = this.#takeFrame(key, bulk);
+    if (fault === undefined) return undefined;
+    this.#entries.delete(key);
+    if (fault.code === 'LIMIT' && this.#waiters.get(key) === undefined) this.#dropped.add(key);
+    this.#waiters.get(key)?.reject(fault);
+    this.#waiters.delete(key);
+    return fault;
+  }
+
+  #takeFrame(key: string, bulk: Bulk): BflyError | undefined {
     const { id, header, payload } = bulk;
-    const isNext = (header.flags & TileFlag.CONT) !== 0;
-    let entry = this.#entries.get(id);
-    if (isNext !== (entry !== undefined && !entry.whole)) {
-      this.#drop(id);
-      return new BflyError(
-        'BAD_REQUEST',
-        `BULK ${id} has a frame out of order: the first has no flag CONT, all others have`,
-      );
-    }
-    if (!isNext && header.rawLength > MAX_RAW_BYTES)
-      return new BflyError('TOO_LARGE', `the voxels of a BULK may have ${MAX_RAW_BYTES} bytes`);
-    if (this.#bytes + payload.length > MAX_WAITING_BYTES) {
-      this.#drop(id);
-      this.#dropped.add(id);
-      this.#waiters.get(id)?.reject(tooMuch());
-      return tooMuch();
-    }
-    if (entry === undefined) {
+    const isFirst = (header.flags & TileFlag.CONT) === 0;
+    let entry = this.#entries.get(key);
+    if (isFirst) {
+      if (header.rawLength > MAX_RAW_BYTES)
+        return new BflyError('TOO_LARGE', `the voxels of a BULK may have ${MAX_RAW_BYTES} bytes`);
+      // A whole one that waits is sent again: its EDIT was refused before it was looked at.
+      if (entry !== undefined && !entry.whole)
+        return new BflyError(
+          'BAD_REQUEST',
+          `BULK ${id} begins anew before its last frame: all but the first have CONT`,
+        );
       entry = { frames: [], bytes: 0, whole: false, since: this.#now() };
-      this.#entries.set(id, entry);
-    }
+      this.#entries.set(key, entry);
+    } else if (entry === undefined || entry.whole)
+      return new BflyError('BAD_REQUEST', `BULK ${id} has a frame with CONT and no first frame without`);
+    const isClaimed = this.#waiters.has(key);
+    const most = isClaimed ? MAX_CLAIMED_BYTES : MAX_WAITING_BYTES;
+    if (this.#bytes(isClaimed) + payload.length > most)
+      return new BflyError('LIMIT', `at most ${most} bytes of BULK may wait on a connection: send their edits first`);
     entry.frames.push({ ...bulk, payload: payload.slice() });
     entry.bytes += payload.length;
-    this.#bytes += payload.length;
     entry.whole = (header.flags & TileFlag.LAST) !== 0;
-    if (entry.whole) this.#deliver(id);
+    if (entry.whole) this.#deliver(key);
     return undefined;
   }
 
-  /** The whole BULK of an id, as soon as it is there. Rejects with TIMEOUT, LIMIT. */
-  claim(id: number): Promise<Bulk> {
+  /** The whole BULK that an EDIT names, as soon as it is there. Rejects with TIMEOUT, LIMIT, and what was wrong with its frames. */
+  claim(wseq: number, id: number): Promise<Bulk> {
+    const key = keyOf(wseq, id);
     return new Promise((resolve, reject) => {
-      if (this.#dropped.delete(id)) return reject(tooMuch());
-      if (this.#waiters.has(id)) return reject(new BflyError('BAD_REQUEST', `BULK ${id} is claimed by another edit`));
-      this.#waiters.set(id, { resolve, reject, since: this.#now() });
-      if (this.#entries.get(id)?.whole === true) this.#deliver(id);
+      if (this.#dropped.delete(key))
+        return reject(new BflyError('LIMIT', `BULK ${id} was dropped for want of room: send its edit first`));
+      this.#waiters.get(key)?.reject(new BflyError('TIMEOUT', `BULK ${id} was named by an EDIT that came later`));
+      this.#waiters.set(key, { resolve, reject, since: this.#now() });
+      if (this.#entries.get(key)?.whole === true) this.#deliver(key);
     });
   }
 
   /** Drops what nobody claimed, and ends who waited in vain. */
   sweep(now: number): void {
-    for (const [id, { since }] of this.#entries) if (now - since >= WAIT_MS) this.#drop(id);
-    for (const [id, { since, reject }] of this.#waiters) {
+    for (const [key, { since }] of this.#entries) if (now - since >= WAIT_MS) this.#entries.delete(key);
+    for (const [key, { since, reject }] of this.#waiters) {
       if (now - since < WAIT_MS) continue;
-      this.#waiters.delete(id);
-      reject(new BflyError('TIMEOUT', `BULK ${id} did not come: send it and the edit again`));
+      this.#waiters.delete(key);
+      reject(new BflyError('TIMEOUT', 'the BULK of the edit did not come: send it and the edit again'));
     }
     if (this.#entries.size === 0) this.#dropped.clear();
   }
@@ -97,19 +111,17 @@ export class BulkInbox {
   /** The connection is gone. */
   close(): void {
     this.#entries.clear();
-    this.#bytes = 0;
     for (const { reject } of this.#waiters.values()) reject(new BflyError('TIMEOUT', 'the connection is gone'));
     this.#waiters.clear();
   }
 
-  #deliver(id: number): void {
-    const waiter = this.#waiters.get(id);
-    const entry = this.#entries.get(id);
-    if (waiter === undefined || entry === undefined) return;
-    this.#waiters.delete(id);
-    this.#drop(id);
-    const [first] = entry.frames;
-    if (first === undefined) return;
+  #deliver(key: string): void {
+    const waiter = this.#waiters.get(key);
+    const entry = this.#entries.get(key);
+    const first = entry?.frames[0];
+    if (waiter === undefined || entry === undefined || first === undefined) return;
+    this.#waiters.delete(key);
+    this.#entries.delete(key);
     const payload = new Uint8Array(entry.bytes);
     let at = 0;
     for (const frame of entry.frames) {
@@ -119,17 +131,12 @@ export class BulkInbox {
     waiter.resolve({ ...first, payload });
   }
 
-  #drop(id: number): void {
-    const entry = this.#entries.get(id);
-    if (entry === undefined) return;
-    this.#entries.delete(id);
-    this.#bytes -= entry.bytes;
+  /** Bytes that wait, of those that are claimed or of the others. */
+  #bytes(claimed: boolean): number {
+    let bytes = 0;
+    for (const [key, entry] of this.#entries) if (this.#waiters.has(key) === claimed) bytes += entry.bytes;
+    return bytes;
   }
 }
 
-function tooMuch(): BflyError {
-  return new BflyError(
-    'LIMIT',
-    `at most ${MAX_WAITING_BYTES} bytes of BULK may wait on a connection: send their edits first`,
-  );
-}
+const keyOf = (wseq: number, id: number): string => `${wseq}/${id}`;

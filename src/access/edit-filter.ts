@@ -1,6 +1,6 @@
 /** What a subscriber wants to see of edits. Rules [S12], [S13]. */
 import type { Changes } from '../../protocol/edit-changes.ts';
-import { OP_NAMES, type Row } from '../../protocol/edit-ops.ts';
+import { OP_NAMES, type Row, TABLES, type TableName } from '../../protocol/edit-ops.ts';
 import { BflyError } from '../../protocol/errors.ts';
 import { readArray, readBox, readId64, readInt } from '../../protocol/fields.ts';
 import type { WireMap } from '../../protocol/messages.ts';
@@ -28,13 +28,13 @@ export class EditFilter {
 
   /** An edit without what the filter leaves out; undefined where nothing is left of it that has to be told. */
   apply(record: LoggedRecord): { readonly ops: LoggedRecord['ops']; readonly changes: Changes } | undefined {
-    const { touched, rows, ...rest } = record.changes;
+    const { touched, rows, gone, ...rest } = record.changes;
     const kept = record.ops.filter((op) => this.#meetsOp(op, record));
     const keptTouched = touched?.filter(([mip, box]) => this.#meetsTouched(mip, box)) ?? [];
     const changes: Changes = {
       ...rest,
       ...(keptTouched.length === 0 ? {} : { touched: keptTouched }),
-      ...this.#keptRows(rows),
+      ...this.#keptRows(rows, gone),
     };
     const isEmpty = kept.length === 0 && Object.keys(changes).length === 0;
     return isEmpty ? undefined : { ops: kept, changes };
@@ -46,14 +46,21 @@ export class EditFilter {
     return this.#meetsPlace(row) && this.#meetsIds(idsOfRow(row));
   }
 
-  #keptRows(rows: Changes['rows']): Pick<Changes, 'rows'> {
-    if (rows === undefined) return {};
-    const kept: Record<string, readonly Row[]> = {};
-    for (const [table, some] of Object.entries(rows)) {
-      const met = some.filter((row) => this.meetsRow(row));
+  /** Rows that do not meet the filter are told as gone: they may have met it before. */
+  #keptRows(rows: Changes['rows'] = {}, gone: Changes['gone'] = {}): Pick<Changes, 'rows' | 'gone'> {
+    const kept: Partial<Record<TableName, readonly Row[]>> = {};
+    const left: Partial<Record<TableName, readonly bigint[]>> = {};
+    for (const table of TABLES) {
+      const all = rows[table] ?? [];
+      const met = all.filter((row) => this.meetsRow(row));
+      const keys = [...(gone[table] ?? []), ...all.filter((row) => !met.includes(row)).map(({ key }) => key)];
       if (met.length > 0) kept[table] = met;
+      if (keys.length > 0) left[table] = keys;
     }
-    return Object.keys(kept).length === 0 ? {} : { rows: kept };
+    return {
+      ...(Object.keys(kept).length === 0 ? {} : { rows: kept }),
+      ...(Object.keys(left).length === 0 ? {} : { gone: left }),
+    };
   }
 
   #meetsOp(op: WireMap, record: LoggedRecord): boolean {

@@ -16,6 +16,7 @@ export class EditRequests {
   readonly #context: SessionContext;
   readonly #rate: TokenBucket;
   readonly #inbox: BulkInbox;
+  /** By writer and path: a wid is another writer on another path. */
   readonly #unanswered = new Map<string, number>();
   /** Writers that this session has used or asked for: their edits are its own. By name, see `nameOf`. */
   readonly writers = new Set<string>();
@@ -41,14 +42,19 @@ export class EditRequests {
     this.#inbox.close();
   }
 
+  /** Whether an EDIT was applied before, as far as that is known at once: it is answered whatever the rates. */
+  isRepeated({ path, wid, wseq }: Edit): boolean {
+    return this.#context.home.peekLog(path)?.log.knows(wid, wseq) === true;
+  }
+
   /** Takes an EDIT; the reply follows once it is durable. Its bytes are owned. */
   edit(message: Edit): void {
     const { home, error } = this.#context;
-    const writer = nameOf(message.wid);
+    const writer = `${nameOf(message.wid)}${message.path}`;
     const open = this.#unanswered.get(writer) ?? 0;
     if (open >= UNANSWERED)
       return error(message.id, new BflyError('LIMIT', `at most ${UNANSWERED} EDITs of a writer may be unanswered`));
-    const retryMs = this.#rate.take(home.now());
+    const retryMs = this.isRepeated(message) ? 0 : this.#rate.take(home.now());
     if (retryMs > 0)
       return error(message.id, new BflyError('RATE_LIMITED', 'too many edits; wait a moment', { retryMs }));
     this.#unanswered.set(writer, open + 1);
@@ -67,9 +73,16 @@ export class EditRequests {
   }
 
   #enter({ log }: OpenLog, message: Edit): Promise<EditOutcome> {
-    // Before the edit is told to anyone, its author included.
-    this.writers.add(nameOf(message.wid));
-    const bulk = (id: number): Promise<Bulk> => this.#inbox.claim(id);
+    // Before the edit is told to anyone, its author included; somebody else's writer is none of this session's.
+    const { user } = this.#context.identity();
+    if (log.lastOf(message.wid, user.id) !== undefined) this.writers.add(nameOf(message.wid));
+    const claims = new Map<number, Promise<Bulk>>();
+    // An edit may ask more than once: for several ops, or because others changed the same voxels meanwhile.
+    const bulk = (id: number): Promise<Bulk> => {
+      const claim = claims.get(id) ?? this.#inbox.claim(message.wseq, id);
+      claims.set(id, claim);
+      return claim;
+    };
     return log.submit({ ...message, bulk }, this.#context.identity());
   }
 

@@ -84,4 +84,6 @@ export interface SessionContext {
   /** Sends an encoded reply to a request. Borrowed. */
   sendBytes(reply: Uint8Array, id: number): void;
   error(id: number, fault: BflyError): void;
+  /** Sends what can be sent, in the order of rule [D18]. */
+  pump(): void;
 }

@@ -152,9 +152,13 @@ export class Session implements ConnectionEvents {
 
   drained(): void {
     this.#lastProgress = this.#home.now();
+    this.#work?.questions.run();
+    this.#pump();
+  }
+
+  #pump(): void {
     const work = this.#work;
     if (work === undefined) return;
-    work.questions.run();
     // Replies, then edits, then a piece of a longer catch-up, then tiles: rule [D18].
     work.subscriptions.pumpUrgent();
     work.subscriptions.pumpOne();
@@ -252,7 +256,7 @@ export class Session implements ConnectionEvents {
           this.#work.queue.grant(id, offset);
           this.#work.subscriptions.grant(id, offset);
         }
-        return this.drained();
+        return this.#pump();
       case 'CANCEL':
         this.#requests.get(message.id)?.cancel('cancelled');
         return;
@@ -319,7 +323,7 @@ export class Session implements ConnectionEvents {
     this.#helloTimer = undefined;
     const home = this.#home;
     const win = clamp(hello.win ?? WINDOW.default, WINDOW);
-    const frame = clamp(hello.frame ?? FRAME.default, FRAME);
+    const frame = clamp(hello.frame ?? win / 4, FRAME);
     const queue = new SendQueue(this.#connection, win);
     const context: SessionContext = {
       home,
@@ -337,6 +341,7 @@ export class Session implements ConnectionEvents {
       send: (message) => this.#send(message),
       sendBytes: (reply, id) => this.#sendBytes(reply, id),
       error: (id, fault) => this.#error(id, fault),
+      pump: () => this.#pump(),
     };
     const edits = new EditRequests(context);
     const subscriptions = new Subscriptions(context, edits.writers);
@@ -399,7 +404,8 @@ export class Session implements ConnectionEvents {
         message.id,
         new BflyError('LIMIT', `at most ${this.#home.limits.requests} requests may be open`),
       );
-    if (this.#home.leaving)
+    // What was applied before is answered even now: another number would apply it again. Rule [E15].
+    if (this.#home.leaving && !(message.kind === 'EDIT' && this.#work?.edits.isRepeated(message)))
       return this.#error(message.id, new BflyError('UNAVAILABLE', 'the server is shutting down', { retryMs: 500 }));
     this.#answer(message);
   }

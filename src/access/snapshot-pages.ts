@@ -4,6 +4,7 @@ import { TABLES } from '../../protocol/edit-ops.ts';
 import type { EditState } from '../../protocol/edit-state.ts';
 import { encodeServer } from '../../protocol/encode.ts';
 import { pack } from '../../protocol/msgpack.ts';
+import { wireRow } from '../../protocol/wire-lists.ts';
 import type { OpenLog } from '../core/edits/edit-logs.ts';
 import type { EditFilter } from './edit-filter.ts';
 
@@ -132,6 +133,8 @@ function firstBehind(rows: readonly (readonly [key: bigint, ...rest: unknown[]])
 /** Sends one frozen state to one subscriber. */
 export class SnapshotPages {
   readonly state: FrozenState;
+  /** Whether the links are among it. */
+  readonly isWhole: boolean;
   readonly #filter: EditFilter | undefined;
   /** Sections that are still to be sent. */
   readonly #sections: Section[];
@@ -143,6 +146,7 @@ export class SnapshotPages {
    */
   constructor(state: FrozenState, filter: EditFilter | undefined, sections: readonly Section[], from?: SnapPosition) {
     this.state = state;
+    this.isWhole = sections.includes('links');
     this.#filter = filter;
     // biome-ignore lint/complexity/useIndexOf: the section of a client may be any text
     const at = from === undefined ? -1 : sections.findIndex((section) => section === from.section);
@@ -176,7 +180,7 @@ export class SnapshotPages {
         return frame([], false);
       default: {
         const page = this.#nextRows(section);
-        return frame(page.rows, page.next !== undefined);
+        return frame(page.rows.map(wireRow), page.next !== undefined);
       }
     }
   }

@@ -4,7 +4,8 @@
 import { writeEditsPrefix } from '../../protocol/edits-frame.ts';
 import { encodeServer } from '../../protocol/encode.ts';
 import { SOCKET_BUFFER_HIGH } from '../../protocol/limits.ts';
-import { type EditPiece, nameOf } from '../core/edits/edit-feed.ts';
+import { wireChanges } from '../../protocol/wire-lists.ts';
+import { type EditPiece, nameOf, pieceOf } from '../core/edits/edit-feed.ts';
 import type { OpenLog } from '../core/edits/edit-logs.ts';
 import { shortHash } from '../core/edits/edit-record.ts';
 import type { LoggedRecord } from '../core/edits/edit-request.ts';
@@ -47,6 +48,9 @@ export class Subscription {
   /** What is left of an edit that is sent in pieces. */
   #rest: readonly EditPiece[] = [];
   #live = false;
+  /** It goes on in a later turn of the loop. */
+  #resting = false;
+  #ended = false;
   #sent = 0;
   #limit: number;
   #lastSent: number;
@@ -82,6 +86,21 @@ export class Subscription {
     return this.#live && this.#cursor >= this.open.log.head;
   }
 
+  /** Whether there is something that it has not been sent, whatever credit and room there are. */
+  get owes(): boolean {
+    return this.#snapshot !== undefined || this.#rest.length > 0 || this.#cursor < this.open.log.head;
+  }
+
+  /** Whether a snapshot with links is under way: without it the client knows nothing. */
+  get isNew(): boolean {
+    return this.#snapshot?.isWhole === true;
+  }
+
+  /** Nothing is sent any more. */
+  end(): void {
+    this.#ended = true;
+  }
+
   /** Takes a grant: bytes accepted since the beginning. */
   grant(bytes: number): void {
     this.#limit = Math.max(this.#limit, bytes);
@@ -114,7 +133,8 @@ export class Subscription {
    * @returns whether one was sent.
    */
   step(): boolean {
-    if (this.#sent >= this.#limit || this.#host.connection.bufferedBytes() > SOCKET_BUFFER_HIGH) return false;
+    if (this.#resting || this.#sent >= this.#limit || this.#host.connection.bufferedBytes() > SOCKET_BUFFER_HIGH)
+      return false;
     if (this.#snapshot !== undefined) return this.#stepSnapshot(this.#snapshot);
     const [piece, ...rest] = this.#rest;
     if (piece !== undefined) {
@@ -152,8 +172,10 @@ export class Subscription {
       return true;
     }
     this.#snapshot = undefined;
-    this.#cursor = snapshot.state.seq;
-    this.#told = snapshot.state.seq;
+    const { seq } = snapshot.state;
+    // Without links the client is where it was with them: the edits from there on bring it to the same rows.
+    this.#told = snapshot.isWhole ? seq : Math.min(this.#told, seq);
+    this.#cursor = this.#told;
     return this.step();
   }
 
@@ -179,11 +201,29 @@ export class Subscription {
     const last = records[records.length - 1];
     if (last === undefined) return false;
     const edits = records.map((record) => this.#filtered(record, filter)).filter((edit) => edit !== undefined);
+    const [only] = edits;
     this.#cursor = last.seq;
+    if (only !== undefined && records.length === 1) {
+      const piece = pieceOf(last.seq, only, last.wid);
+      this.#rest = piece.rest;
+      this.#sendPiece(piece);
+      return true;
+    }
     if (edits.length === 0 && this.#host.now() - this.#lastSent < EMPTY_MS)
-      return this.#cursor < this.open.log.head && this.step();
+      return this.#cursor < this.open.log.head ? this.#goOnLater() : this.step();
     this.#sendEdits(encodeServer({ kind: 'EDITS', id: this.id, from: 0, upto: 0, flags: 0, edits }), last.seq, 0);
     return true;
+  }
+
+  /** Much may be passed over before something is to be sent: others have their turn in between. */
+  #goOnLater(): false {
+    if (!this.#resting)
+      setImmediate(() => {
+        this.#resting = false;
+        if (!this.#ended) this.pumpUrgent();
+      });
+    this.#resting = true;
+    return false;
   }
 
   #filtered(record: LoggedRecord, filter: EditFilter): Record<string, unknown> | undefined {
@@ -192,7 +232,8 @@ export class Subscription {
     if (left === undefined) return undefined;
     const { seq, time, user, results, note, chk } = record;
     const writer = isOwn ? { wid: record.wid, wseq: record.wseq } : { w: shortHash(record.wid, 4) };
-    const { ops, changes } = left;
+    const { ops } = left;
+    const changes = wireChanges(left.changes);
     return { seq, time, user, ...writer, ops, results, changes, ...(note === undefined ? {} : { note }), chk };
   }
 

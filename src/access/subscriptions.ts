@@ -120,7 +120,8 @@ export class Subscriptions {
       const filter = new EditFilter(message.filter);
       const { subscription } = entry;
       subscription.filter = filter;
-      subscription.showFirst(new SnapshotPages(freeze(subscription.open, home.now()), filter, FILTERED_SECTIONS));
+      const sections = subscription.isNew ? SECTIONS : FILTERED_SECTIONS;
+      subscription.showFirst(new SnapshotPages(freeze(subscription.open, home.now()), filter, sections));
       send({ kind: 'FOCUS_OK', id: message.id });
       this.pumpRest();
     } catch (fault) {
@@ -248,7 +249,11 @@ export class Subscriptions {
         })
       : undefined;
     const { log } = subscription.open;
-    const forgetCommits = log.onCommit(() => subscription.pumpUrgent());
+    const forgetCommits = log.onCommit(() => {
+      subscription.pumpUrgent();
+      // A snapshot that waited for this commit, or more than goes before tiles.
+      if (subscription.owes) this.#context.pump();
+    });
     const gone = new BflyError('UNAVAILABLE', 'the data of the path have changed: subscribe again');
     const forgetClose = log.onClose(() => this.#expel(id, gone));
     const forget = (): void => {
@@ -266,6 +271,7 @@ export class Subscriptions {
     if (entry === undefined) return;
     this.#entries.delete(id);
     this.#context.requests.delete(id);
+    entry.subscription.end();
     entry.forget();
     entry.presence?.leave();
   }

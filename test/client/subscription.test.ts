@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ClientMessage, ServerMessage } from '../../protocol/index.ts';
+import { type ClientMessage, encodeClient, type ServerMessage } from '../../protocol/index.ts';
 import type { EditEvent } from '../../src/client/edit-event.ts';
 import type { Subscription, SubscriptionReset } from '../../src/client/subscription.ts';
 import { editStage, inTime, PATH } from '../support/edit-stage.ts';
@@ -380,13 +380,15 @@ describe('a lost connection', () => {
     server.welcome = { limits: { ...session.limits, hello: 1_500 } };
     server.last.drop();
     await clock.advance(1_000);
-    const subscriptions = Array.from({ length: 20 }, () => session.subscribe(PATH));
+    const subscriptions = Array.from({ length: 60 }, () => session.subscribe(PATH));
     await Promise.all(subscriptions.map(({ ready }) => ready));
     server.last.drop();
     await clock.advance(3_000);
     const inHello = server.last.all('HELLO')[0]?.resume?.length ?? 0;
     expect(inHello).toBeGreaterThan(1);
-    expect(inHello + count(server.last, 'SUBSCRIBE')).toBe(20);
+    const [hello] = server.last.all('HELLO');
+    expect(hello === undefined ? 0 : encodeClient(hello).length).toBeLessThanOrEqual(1_500);
+    expect(inHello + count(server.last, 'SUBSCRIBE')).toBe(60);
     expect(subscriptions.every(({ live }) => live)).toBe(true);
   });
 

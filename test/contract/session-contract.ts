@@ -325,7 +325,7 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
     describe('pulls', () => {
       it('[D2][D3] sends each chunk once, whole, with its place, then END', async () => {
         const { url } = await start();
-        const probe = await hello(url);
+        const probe = await hello(url, { frame: 256 * KiB });
         probe.send(pull(2, { order: 'scan' }));
         grantAll(probe, 2);
         expect(await probe.next('PULL_OK', 2)).toMatchObject({ tiles: 8, dtype: 'uint8', at: 0 });
@@ -443,7 +443,7 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
     describe('credit', () => {
       it('[D12] starts no message beyond the window, and overshoots by one at most', async () => {
         const { url } = await start();
-        const probe = await hello(url, { win: 300 * KiB });
+        const probe = await hello(url, { win: 300 * KiB, frame: 256 * KiB });
         probe.send(pull(2));
         await probe.next('PULL_OK', 2);
         await probe.settle();

@@ -3,10 +3,8 @@ import { describe, expect, it } from 'vitest';
 import type { Seed } from '../../protocol/edit-ops.ts';
 import { type Vec3, volumeOf } from '../../protocol/volume.ts';
 import { type DivideRequest, divideBySeeds, stepsOf } from '../../src/image/divide.ts';
-import { needsBuild } from '../support/line-server.ts';
 import { seededRandom, testRuns, testSeed } from '../support/seed.ts';
 
-needsBuild();
 const seed = testSeed('divide by seeds');
 
 /** Distances in tenths of a nm as bigints, relaxed until nothing changes. */

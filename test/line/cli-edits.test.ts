@@ -340,7 +340,7 @@ describe('export and import', { timeout: 120_000 }, () => {
     expect([seq, bodies.length, bodies[0]?.length]).toEqual([3, 1, 150_000]);
     // Edits too large for a page of history are read all the same.
     expect((await exported(channel, '--at', '1')).bodies.map((ids) => ids.length)).toEqual([65_536]);
-    expect(lines(await done('history', url, channel))[1]).toMatch(/merge \(too large to show\)/);
+    expect(lines(await done('history', url, channel))[1]).toMatch(/merge → 1 \(too large to show\)/);
     expect(await done('verify', url, channel)).toMatch(/ 3 +149999 +ok\n$/);
   });
 

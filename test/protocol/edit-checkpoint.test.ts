@@ -26,6 +26,11 @@ function largeState(): EditState {
   return state;
 }
 
+/** Whether bytes are equal; for many of them far faster than `toEqual`. */
+function isSame(a: readonly Uint8Array[], b: readonly Uint8Array[]): boolean {
+  return a.length === b.length && a.every((bytes, i) => Buffer.compare(bytes, b[i] ?? new Uint8Array()) === 0);
+}
+
 describe('[E20] checkpoints', () => {
   it('are cut in parts of at most 4 MiB, and bring everything back', () => {
     const state = largeState();
@@ -35,10 +40,10 @@ describe('[E20] checkpoints', () => {
     const restored = EditState.fromCheckpoint(CONTEXT, parts);
     expect(restored.linkCount).toBe(state.linkCount);
     for (const id of [1n, 5n, 15n, 17n, 605n]) expect(restored.rootOf(id)).toBe(state.rootOf(id));
-    expect([...restored.membersOf(15n)]).toEqual([...state.membersOf(15n)]);
+    expect(restored.membersOf(15n).join()).toBe(state.membersOf(15n).join());
     for (const fold of [state, restored]) fold.apply([{ op: 'undo', seq: 4 }]);
-    expect(restored.freezeLinks().page(0, COUNT)).toEqual(state.freezeLinks().page(0, COUNT));
-    expect(restored.checkpoint()).toEqual(state.checkpoint());
+    expect(isSame([restored.freezeLinks().page(0, COUNT)], [state.freezeLinks().page(0, COUNT)])).toBe(true);
+    expect(isSame(restored.checkpoint(), state.checkpoint())).toBe(true);
   });
 
   it('that are damaged or of another version are refused', () => {
@@ -63,7 +68,7 @@ describe('[S10] links of a moment', () => {
       { op: 'merge', ids: [3n, 1n, 99n, 605n] },
     ]);
     for (let id = 10_000n; id < 80_000n; id += 2n) state.apply([{ op: 'merge', ids: [id, 8n] }]);
-    expect(links.page(0, links.rows)).toEqual(whole);
+    expect(isSame([links.page(0, links.rows)], [whole])).toBe(true);
     for (const row of [70_000, 10, 11, 200_000, links.rows - 1, links.rows, links.rows + 5])
       expect(links.page(row, 3)).toEqual(whole.subarray(row * 16, (row + 3) * 16));
     expect([links.seq, links.rootOf(105n), links.rootOf(10_000n), links.rootOf(77n)]).toEqual([5, 1n, 10_000n, 1n]);

@@ -62,6 +62,13 @@ describe('[E35] counter-examples', () => {
     view.apply(1, { joined: rows(3n, 2n, 9n, 8n) });
     view.apply(2, { joined: rows(2n, 8n, 8n, 2n) });
     expect([2n, 3n, 8n, 9n].map((id) => view.rootOf(id))).toEqual([8n, 8n, 2n, 2n]);
+    const other = new EditView();
+    other.apply(1, { joined: rows(4n, 3n) });
+    other.apply(2, { parted: [[9n, rows(3n)]] });
+    expect(
+      [3n, 4n].map((id) => other.rootOf(id)),
+      'parted tells of its members alone',
+    ).toEqual([9n, 3n]);
     view.apply(3, { joined: rows(2n, 1n, 1n, 5n), parted: [[7n, rows(9n)]] });
     expect([1n, 2n, 5n, 8n, 9n].map((id) => view.rootOf(id))).toEqual([5n, 8n, 5n, 1n, 7n]);
   });
@@ -110,6 +117,10 @@ describe('[E21] undo', () => {
         expect.objectContaining({ code: 'NOT_FOUND', details: { op: 1, field: 'seq' } }),
       );
     expect([state.seq, state.rootOf(4n)]).toEqual([1, 4n]);
+    const metas = ['a', 'b'].map((key): Op => ({ op: 'meta', key, value: 1 }));
+    expect(() => state.apply([...metas, undo(9)])).toThrow();
+    expect(state.apply([merge(1, 2)]).changes).toEqual({});
+    expect([...state.meta]).toEqual([]);
   });
 
   it('of what is not in force is a noop that takes a seq, and counts as a second', () => {
@@ -377,6 +388,12 @@ describe('[E5] regions', () => {
     expect(state.region(5n, 1)?.box, 'the latest in force decides').toBeNull();
     expect(state.apply([undo(3)]).changes.regions).toEqual([{ id: 5n, region: 1, box: BOX, alias: 101n }]);
     expect(state.apply([undo(1)]).changes.goneRegions).toEqual([[5n, 1]]);
+  });
+
+  it('that are declared as they were change nothing', () => {
+    const state = fold(region(5, 1, BOX));
+    expect(state.apply([region(5, 1, BOX)])).toEqual({ status: 'noop', results: [{ alias: 101n }], changes: {} });
+    expect(state.apply([region(5, 1)]).status).toBe('applied');
   });
 
   it('are of ids of voxels: an alias is none', () => {

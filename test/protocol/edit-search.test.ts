@@ -9,13 +9,13 @@ const NUMBERS = 40;
 function randomGraph(below: (n: number) => number): EditGraph {
   const graph = new EditGraph();
   graph.reserve(NUMBERS);
-  for (let edits = 10 + below(40); edits > 0; edits--) {
+  for (let edits = 5 + below(25); edits > 0; edits--) {
     graph.begin();
     const a = below(NUMBERS);
     if (below(4) === 0) graph.cleave(a, 0);
     else
       for (let more = below(4); more >= 0; more--)
-        graph.connect(below(3) === 0 ? 0 : a, (a + 1 + below(NUMBERS - 1)) % NUMBERS);
+        graph.connect(below(8) === 0 ? 0 : a, (a + 1 + below(NUMBERS - 1)) % NUMBERS);
   }
   for (let seq = 1; seq <= graph.seq; seq++) if (below(5) === 0) graph.inForce[seq] = 0;
   return graph;
@@ -52,7 +52,7 @@ describe('the search for parts', () => {
       const graph = randomGraph(below);
       const all = neighbours(graph);
       const every = [...all.keys()];
-      const lives = Array.from({ length: 1 + below(6) }, () => every[below(every.length)] ?? 0);
+      const lives = Array.from({ length: 1 + below(12) }, () => every[below(every.length)] ?? 0);
       const wanted = new Set(lives.map((life) => partOf(life, all)));
       const found = partsCutOff(graph, marks, lives, 1 + below(5)).map((part) =>
         [...part].sort((a, b) => a - b).join(),

@@ -159,8 +159,7 @@ function run(plans: Plans, limits: NaiveContext): { readonly state: EditState; r
     expect(state.linksSeq).toBe(isMoved ? state.seq : linksSeq);
     view.apply(state.seq, readChanges(unpack(pack(changes))));
     expect(shared(view), '[E34] changes applied one by one equal the fold').toEqual(shared(state));
-    const touched = [...voxels.values()].flatMap((one) => one.touched);
-    log.push({ ops, results: unpack(pack(results)) as OpResult[], touched, changes });
+    log.push({ ops, results: unpack(pack(results)) as OpResult[], touched: changes.touched ?? [], changes });
   }
   return { state, log };
 }

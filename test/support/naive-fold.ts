@@ -8,7 +8,8 @@ interface NaiveEdit {
   readonly ops: readonly Op[];
   readonly created: readonly (bigint | undefined)[];
   readonly keys: readonly (readonly bigint[] | undefined)[];
-  readonly touched: readonly (readonly [number, Box])[];
+  /** As text: what its changes told, if it has voxel ops. */
+  readonly touched: readonly string[];
 }
 
 /** What an edit in force made of something, and which edit. */
@@ -155,10 +156,12 @@ export class NaiveFold {
       results.push(resultOf(op, index, { created, keys, voxels, now }));
     }
     const touched = [...voxels.values()].flatMap((outcome) => outcome.touched);
-    this.edits.push({ ops, created, keys, touched });
     const { state } = this;
-    this.state = naiveFold(this.edits);
-    return this.#compare(state, this.state, results, touched);
+    this.state = naiveFold([...this.edits, { ops, created, keys, touched: [] }]);
+    const outcome = this.#compare(state, this.state, results, touched);
+    const hasVoxels = ops.some(({ op }) => op === 'split' || op === 'write');
+    this.edits.push({ ops, created, keys, touched: hasVoxels ? outcome.touched : [] });
+    return outcome;
   }
 
   #check(op: Op, index: number, created: readonly (bigint | undefined)[]): void {
@@ -259,8 +262,7 @@ export class NaiveFold {
     const undone = [...now.out].filter((seq) => !before.out.has(seq)).sort((a, b) => a - b);
     const redone = [...before.out].filter((seq) => !now.out.has(seq)).sort((a, b) => a - b);
     const touched = new Set(own.map(String));
-    for (const seq of [...undone, ...redone])
-      for (const one of this.edits[seq - 1]?.touched ?? []) touched.add(String(one));
+    for (const seq of [...undone, ...redone]) for (const one of this.edits[seq - 1]?.touched ?? []) touched.add(one);
     const { rows, gone } = this.#rowChanges(before, now);
     const ids = new Set([...before.bodies.keys(), ...now.bodies.keys()]);
     const isMoved = [...ids].some((id) => rootIn(before, id) !== rootIn(now, id));

@@ -27,18 +27,22 @@ export function checkRights(
   author: Author,
   find: (seq: number) => LoggedRecord | undefined,
 ): void {
+  const named = new Set<number>();
+  const looked = new Set<number>();
   for (const [index, op] of ops.entries()) {
     if (op.op !== 'undo') {
       need(NEEDED[op.op], index);
       continue;
     }
+    if (named.has(op.seq)) continue;
+    named.add(op.seq);
     const undone = find(op.seq);
     if (undone === undefined)
       throw new BflyError('NOT_FOUND', `ops[${index}].seq must be the seq of an edit; there is no ${op.seq}`, {
         details: { op: index, field: 'seq' },
       });
     if (undone.user.id !== author.user.id) need('edit-others', index);
-    for (const right of rightsOf(undone, find, 0)) need(right, index);
+    eachRight(undone, find, looked, (right) => need(right, index));
   }
 
   function need(right: Right, index: number): void {
@@ -49,23 +53,33 @@ export function checkRights(
   }
 }
 
-/** Undos of undos of undos …: each step names an earlier edit, and a few are all that people do. */
-const MAX_DEPTH = 64;
+/** Edits that are looked at for the undos of one EDIT: those that they name, those that these named, and so on. */
+const MAX_LOOKED = 2_048;
 
-function rightsOf(
+/**
+ * Calls `need` with every right that taking an edit out of force, or putting it back, takes: those of its ops, and of the edits that its
+ * own undos name.
+ *
+ * @param looked edits whose rights were asked for before; added to.
+ */
+function eachRight(
   record: LoggedRecord,
   find: (seq: number) => LoggedRecord | undefined,
-  depth: number,
-): ReadonlySet<Right> {
-  const rights = new Set<Right>();
-  for (const { op, seq } of record.ops) {
-    // The log holds ops that were read by `parseOps`.
-    if (op !== 'undo') rights.add(NEEDED[op as keyof typeof NEEDED]);
-    else {
-      const undone = depth < MAX_DEPTH && typeof seq === 'number' ? find(seq) : undefined;
-      if (undone === undefined) rights.add('admin');
-      else for (const right of rightsOf(undone, find, depth + 1)) rights.add(right);
+  looked: Set<number>,
+  need: (right: Right) => void,
+): void {
+  if (looked.has(record.seq)) return;
+  looked.add(record.seq);
+  const waiting = [record];
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop())
+    for (const { op, seq } of next.ops) {
+      // The log holds ops that were read by `parseOps`.
+      if (op !== 'undo') need(NEEDED[op as keyof typeof NEEDED]);
+      else if (typeof seq === 'number' && !looked.has(seq)) {
+        looked.add(seq);
+        const undone = looked.size > MAX_LOOKED ? undefined : find(seq);
+        if (undone !== undefined) waiting.push(undone);
+        else return need('admin');
+      }
     }
-  }
-  return rights;
 }

@@ -126,6 +126,11 @@ function storedEdit({ seq, value }: StoredEdit): Edit {
   return { seq, publicPart: publicPartOf(value), wid: privatePartOf(value).wid };
 }
 
+/** One edit, as its map is told to somebody: in pieces where it is large. Owned. */
+export function pieceOf(seq: number, edit: object, wid: Uint8Array): EditPiece {
+  return firstPiece([{ seq, publicPart: pack(edit).slice(), wid }], seq - 1) as EditPiece; // there is an edit
+}
+
 /** As many edits as fit a piece. */
 function firstPiece(edits: readonly Edit[], from: number, maxBytes = MAX_PIECE_BYTES): EditPiece | undefined {
   const [first] = edits;

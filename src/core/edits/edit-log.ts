@@ -156,6 +156,11 @@ export class EditLog {
     return writer.results.lastUpTo(this.#head)?.wseq ?? 0;
   }
 
+  /** Whether a writer's number was passed already: such an edit changes nothing any more. */
+  knows(wid: Uint8Array, wseq: number): boolean {
+    return wseq <= (this.#writers.find(wid)?.last ?? 0);
+  }
+
   /** Calls `listener` with each batch that became durable. @returns a function that ends it. */
   onCommit(listener: (batch: CommittedBatch) => void): () => void {
     this.#listeners.add(listener);

@@ -18,6 +18,7 @@ import type { OpResult } from '../../../protocol/edit-ops.ts';
 import { BflyError } from '../../../protocol/errors.ts';
 import type { WireMap } from '../../../protocol/messages.ts';
 import { pack, unpack } from '../../../protocol/msgpack.ts';
+import { wireChanges } from '../../../protocol/wire-lists.ts';
 import type { User } from '../rights.ts';
 import type { EditOutcome, LoggedRecord } from './edit-request.ts';
 import type { Scope } from './scope.ts';
@@ -152,7 +153,7 @@ function putPublic({ seq, time, user, w, ops, packedOps, results, changes, note 
   put(RESULTS);
   put(pack(results));
   put(CHANGES);
-  put(pack(changes));
+  put(pack(wireChanges(changes)));
   if (note !== undefined) {
     put(NOTE);
     put(pack(note));

@@ -39,7 +39,7 @@ export type SplitOp = {
 export type RegionOp = {
   readonly op: 'region';
   readonly id: IdRef;
-  /** 1..2⁵³-1: 0 is the whole id. */
+  /** 0..2⁵³-1; 0 is the whole id, whose alias is the id. */
   readonly region: number;
   readonly box: Box | null;
 };

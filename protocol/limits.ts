@@ -75,8 +75,8 @@ export const DEFAULT_LIMITS: Limits = {
 export const TRANSPORT_MAX_MESSAGE = 8 * MiB;
 /** Credit windows, bytes. */
 export const WINDOW = { min: 64 * KiB, default: 256 * KiB, max: 4 * MiB } as const;
-/** TILE payloads, bytes. */
-export const FRAME = { min: 32 * KiB, default: 256 * KiB, max: 4 * MiB } as const;
+/** TILE payloads, bytes; by default the window's size over `share`, so that edits do not wait behind one large frame. */
+export const FRAME = { min: 32 * KiB, share: 4, max: 4 * MiB } as const;
 /** A raw tile is at most this large; channels with larger chunks are cut when read. */
 export const MAX_RAW_TILE = 4 * MiB;
 /** A reply or ERROR is at most this large. */

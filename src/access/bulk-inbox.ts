@@ -28,6 +28,9 @@ interface Waiter {
   readonly since: number;
 }
 
+/** Dropped ones that are remembered until their EDIT comes. */
+const MAX_DROPPED = 1_024;
+
 /** BULKs of one connection, by the wseq of their EDIT and their id. */
 export class BulkInbox {
   readonly #now: () => number;
@@ -35,6 +38,7 @@ export class BulkInbox {
   readonly #waiters = new Map<string, Waiter>();
   /** What was dropped for want of room: the EDITs that name it are told so. */
   readonly #dropped = new Set<string>();
+  #closed = false;
 
   /** @param now the present in ms. */
   constructor(now: () => number) {
@@ -51,7 +55,8 @@ export class BulkInbox {
     const fault = this.#takeFrame(key, bulk);
     if (fault === undefined) return undefined;
     this.#entries.delete(key);
-    if (fault.code === 'LIMIT' && this.#waiters.get(key) === undefined) this.#dropped.add(key);
+    if (fault.code === 'LIMIT' && this.#waiters.get(key) === undefined && this.#dropped.size < MAX_DROPPED)
+      this.#dropped.add(key);
     this.#waiters.get(key)?.reject(fault);
     this.#waiters.delete(key);
     return fault;
@@ -89,6 +94,8 @@ export class BulkInbox {
   claim(wseq: number, id: number): Promise<Bulk> {
     const key = keyOf(wseq, id);
     return new Promise((resolve, reject) => {
+      // An EDIT that stood in line when the connection went: nobody would ever end its wait.
+      if (this.#closed) return reject(gone());
       if (this.#dropped.delete(key))
         return reject(new BflyError('LIMIT', `BULK ${id} was dropped for want of room: send its edit first`));
       this.#waiters.get(key)?.reject(new BflyError('TIMEOUT', `BULK ${id} was named by an EDIT that came later`));
@@ -110,8 +117,9 @@ export class BulkInbox {
 
   /** The connection is gone. */
   close(): void {
+    this.#closed = true;
     this.#entries.clear();
-    for (const { reject } of this.#waiters.values()) reject(new BflyError('TIMEOUT', 'the connection is gone'));
+    for (const { reject } of this.#waiters.values()) reject(gone());
     this.#waiters.clear();
   }
 
@@ -137,6 +145,10 @@ export class BulkInbox {
     for (const [key, entry] of this.#entries) if (this.#waiters.has(key) === claimed) bytes += entry.bytes;
     return bytes;
   }
+}
+
+function gone(): BflyError {
+  return new BflyError('TIMEOUT', 'the connection is gone');
 }
 
 const keyOf = (wseq: number, id: number): string => `${wseq}/${id}`;

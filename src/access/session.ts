@@ -323,7 +323,7 @@ export class Session implements ConnectionEvents {
     this.#helloTimer = undefined;
     const home = this.#home;
     const win = clamp(hello.win ?? WINDOW.default, WINDOW);
-    const frame = clamp(hello.frame ?? win / 4, FRAME);
+    const frame = clamp(hello.frame ?? Math.floor(win / FRAME.share), FRAME);
     const queue = new SendQueue(this.#connection, win);
     const context: SessionContext = {
       home,

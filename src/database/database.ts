@@ -46,6 +46,11 @@ export interface EntryRange {
   /** From the last to the first. */
   readonly reverse?: boolean;
   readonly limit?: number;
+  /**
+   * Ends with the entry with which the values read have so many bytes together: no more than one beyond it is ever read. At least one
+   * entry is given, whatever its size. Of no account where no values are read.
+   */
+  readonly maxBytes?: number;
 }
 
 /** Things that are written together or not at all. */
@@ -80,6 +85,8 @@ export interface Database {
   entry(store: EntryStore, key: Uint8Array): Uint8Array | undefined;
   /** Entries of a range in order of their keys, read before the call returns; keys and values are owned by the caller. */
   entries(store: EntryStore, range: EntryRange): (readonly [key: Uint8Array, value: Uint8Array])[];
+  /** Keys of a range, as `entries` but without a look at the values, however large they are; owned by the caller. */
+  entryKeys(store: EntryStore, range: EntryRange): Uint8Array[];
   /** Number of entries in a range. Scans keys. */
   countEntries(store: EntryStore, range: EntryRange): number;
   /**

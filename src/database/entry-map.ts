@@ -28,10 +28,24 @@ export class EntryMap {
   }
 
   /** Entries of a range; keys are owned by the caller, values shared. */
-  range({ start, end, reverse, limit }: EntryRange): (readonly [key: Uint8Array, value: Uint8Array])[] {
-    const found = this.#keys.slice(this.#indexOf(textOf(start)), this.#indexOf(textOf(end)));
-    if (reverse === true) found.reverse();
-    return found.slice(0, limit).map((text) => [bytesOf(text), this.#values.get(text) ?? new Uint8Array(0)]);
+  range({
+    start,
+    end,
+    reverse,
+    limit,
+    maxBytes = Number.POSITIVE_INFINITY,
+  }: EntryRange): (readonly [key: Uint8Array, value: Uint8Array])[] {
+    const keys = this.#keys.slice(this.#indexOf(textOf(start)), this.#indexOf(textOf(end)));
+    if (reverse === true) keys.reverse();
+    const found: [Uint8Array, Uint8Array][] = [];
+    let bytes = 0;
+    for (const text of keys.slice(0, limit)) {
+      const value = this.#values.get(text) ?? new Uint8Array(0);
+      found.push([bytesOf(text), value]);
+      bytes += value.length;
+      if (bytes >= maxBytes) break;
+    }
+    return found;
   }
 
   /** Number of entries in a range. */

@@ -27,7 +27,7 @@
  * |--------|------|-----------------------------------------|
  * | 0      | 4    | number of the path in this database     |
  * | 4      | 1    | kind, see `LogKind`                     |
- * | 5      | 8    | RECORD, DELTA, SNAPSHOT: seq            |
+ * | 5      | 8    | RECORD, DELTA, TILES, SNAPSHOT: seq     |
  * | 13     | 4    | DELTA, SNAPSHOT: number of the part     |
  * | 5      | 16   | WRITER: the writer's id (wid)           |
  *
@@ -165,6 +165,8 @@ export const LogKind = {
   DELTA: 2,
   /** A writer: its user, the last wseq applied, and what came of its last edits. */
   WRITER: 3,
+  /** Tiles that the DELTAs of an edit change, by part: opening a log reads these, which are small, and no voxels. */
+  TILES: 4,
   /** The folded state at a seq, in parts. */
   SNAPSHOT: 5,
 } as const;
@@ -182,6 +184,11 @@ export function logDeltaKey(path: number, seq: number, part: number): Uint8Array
   return seqKey(path, LogKind.DELTA, seq, part);
 }
 
+/** Key of the list of tiles whose voxels an edit changed. */
+export function logTilesKey(path: number, seq: number): Uint8Array {
+  return seqKey(path, LogKind.TILES, seq);
+}
+
 /** Key of one part, from 0, of the state at `seq`. */
 export function logSnapshotKey(path: number, seq: number, part: number): Uint8Array {
   return seqKey(path, LogKind.SNAPSHOT, seq, part);
@@ -195,7 +202,12 @@ export function logWriterKey(path: number, wid: Uint8Array): Uint8Array {
   return key;
 }
 
-/** Seq of a RECORD, DELTA or SNAPSHOT key. */
+/** Number of the part in a DELTA or SNAPSHOT key. */
+export function logPart(key: Uint8Array): number {
+  return new DataView(key.buffer, key.byteOffset, key.byteLength).getUint32(13);
+}
+
+/** Seq of a RECORD, DELTA, TILES or SNAPSHOT key. */
 export function logSeq(key: Uint8Array): number {
   const view = new DataView(key.buffer, key.byteOffset, key.byteLength);
   return view.getUint32(5) * 0x1_0000_0000 + view.getUint32(9);

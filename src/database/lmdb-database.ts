@@ -15,7 +15,7 @@ import {
   tileRange,
 } from './keys.ts';
 import { copyEnvironment } from './lmdb-backup.ts';
-import { countEntries, type LmdbEntries, readEntries, readEntry } from './lmdb-entries.ts';
+import { countEntries, type LmdbEntries, readEntries, readEntry, readEntryKeys } from './lmdb-entries.ts';
 import { type LmdbEnvironment, type LmdbOptions, openEnvironment, ownedBy, prepareFolder } from './lmdb-environment.ts';
 import { reasonOf, writeFailure } from './lmdb-failure.ts';
 import { checkEntryKey, checkEntryRange, type PreparedChange, prepareChange, recordKey } from './prepare-change.ts';
@@ -143,6 +143,12 @@ class LmdbDatabase implements Database {
     this.#check();
     const entries = this.#env.entries(store);
     return checkEntryRange(range) && entries !== undefined ? readEntries(entries, range) : [];
+  }
+
+  entryKeys(store: EntryStore, range: EntryRange): Uint8Array[] {
+    this.#check();
+    const entries = this.#env.entries(store);
+    return checkEntryRange(range) && entries !== undefined ? readEntryKeys(entries, range) : [];
   }
 
   countEntries(store: EntryStore, range: EntryRange): number {

@@ -14,8 +14,19 @@ export function readEntry(store: LmdbEntries, key: Uint8Array): Uint8Array | und
 /** Entries of a range that is not empty; keys and values are owned by the caller. */
 export function readEntries(store: LmdbEntries, range: EntryRange): (readonly [key: Uint8Array, value: Uint8Array])[] {
   const found: [Uint8Array, Uint8Array][] = [];
-  for (const { key, value } of store.getRange(boundsOf(range))) found.push([plain(key), plain(value)]);
+  const { maxBytes = Number.POSITIVE_INFINITY } = range;
+  let bytes = 0;
+  for (const { key, value } of store.getRange(boundsOf(range))) {
+    found.push([plain(key), plain(value)]);
+    bytes += value.length;
+    if (bytes >= maxBytes) break;
+  }
   return found;
+}
+
+/** Keys of a range that is not empty, owned by the caller. LMDB keeps large values on pages of their own, which are not touched. */
+export function readEntryKeys(store: LmdbEntries, range: EntryRange): Uint8Array[] {
+  return Array.from(store.getKeys(boundsOf(range)), plain);
 }
 
 /** Number of entries in a range that is not empty. */

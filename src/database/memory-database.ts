@@ -70,6 +70,12 @@ export class MemoryDatabase implements Database {
     return this.#stores[store].range(range).map(([key, value]) => [key, value.slice()]);
   }
 
+  entryKeys(store: EntryStore, range: EntryRange): Uint8Array[] {
+    this.#check();
+    if (!checkEntryRange(range)) return [];
+    return this.#stores[store].range({ ...range, maxBytes: Number.POSITIVE_INFINITY }).map(([key]) => key);
+  }
+
   countEntries(store: EntryStore, range: EntryRange): number {
     this.#check();
     return checkEntryRange(range) ? this.#stores[store].count(range) : 0;

@@ -84,14 +84,16 @@ export function checkEntryKey({ length }: Uint8Array): void {
  * Checks a range of entries.
  *
  * @returns whether anything can be in it
- * @throws INTERNAL where an end is longer than any key, or the limit is no count
+ * @throws INTERNAL where an end is longer than any key, or the limit or the bytes are no count
  */
-export function checkEntryRange({ start, end, limit }: EntryRange): boolean {
+export function checkEntryRange({ start, end, limit, maxBytes }: EntryRange): boolean {
   for (const { length } of [start, end])
     if (length > MAX_KEY_BYTES)
       throw new BflyError('INTERNAL', `the ends of a range may have ${MAX_KEY_BYTES} bytes, not ${length}`);
   if (limit !== undefined && !(Number.isInteger(limit) && limit >= 0))
     throw new BflyError('INTERNAL', `the limit of a range must be an integer from 0, not ${limit}`);
+  if (maxBytes !== undefined && !(maxBytes >= 0))
+    throw new BflyError('INTERNAL', `the bytes of a range must be a number from 0, not ${maxBytes}`);
   return limit !== 0 && Buffer.compare(start, end) < 0;
 }
 

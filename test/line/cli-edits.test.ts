@@ -28,14 +28,19 @@ const lines = (text: string): string[] => text.split('\n').filter((line) => line
 /** Each test has a channel of its own. */
 const channelOf = (name: string): string => `root/vols/${name}/labels.tif`;
 
+/** A channel that has three edits: merge 1 2, merge 2 3, cleave 2. No test adds to them. */
+const EDITED = channelOf('e');
+
 needsBuild();
 beforeAll(async () => {
   top = await temporaryFolder('cli-edits');
-  for (const name of ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j'])
-    await writeTiff(at(`vols/${name}/labels.tif`), CUBES);
+  for (const name of 'abcdefghijkl') await writeTiff(at(`vols/${name}/labels.tif`), CUBES);
   await mkdir(at('legacy'));
   commands = new Commands(top.path);
   url = (await commands.serve('vols', '--data', 'store')).url;
+  await done('edit', url, EDITED, 'merge', '1', '2');
+  await done('edit', url, EDITED, 'merge', '2', '3');
+  await done('edit', url, EDITED, 'cleave', '2');
 }, 60_000);
 afterAll(async () => {
   await commands.dispose();
@@ -156,7 +161,7 @@ describe('bfly edit', { timeout: 120_000 }, () => {
   });
 
   it('[E19] shows who was first, and what to do', async () => {
-    const channel = channelOf('e');
+    const channel = channelOf('k');
     await done('edit', url, channel, 'merge', '1', '2');
     await done('edit', url, channel, 'merge', '2', '3');
     const lost = await bfly('edit', url, channel, 'cleave', '2', '--base', '1');
@@ -196,7 +201,7 @@ describe('bfly edit', { timeout: 120_000 }, () => {
 
 describe('bfly history', { timeout: 60_000 }, () => {
   it('lists what was done, in columns and in JSON, by seq, user and kind', async () => {
-    const channel = channelOf('e'); // the edits of the conflict above
+    const channel = EDITED;
     const out = await done('history', url, channel);
     expect(lines(out)).toEqual([
       expect.stringMatching(/^SEQ +TIME +USER +EDIT$/),
@@ -248,11 +253,14 @@ describe('bfly watch', { timeout: 120_000 }, () => {
   });
 
   it('begins where it is told to, and ends quietly at Ctrl-C', async () => {
-    const late = commands.start('watch', url, channelOf('g'), '--since', '1');
-    await late.outMatch(/ 2 +undo 1\n/);
+    const late = commands.start('watch', url, EDITED, '--since', '1');
+    await Promise.all([late.outMatch(/ 3 +cleave 2/), late.errMatch(/live/)]);
     late.kill('SIGINT');
-    expect(await late.ended).toMatchObject({ code: 0, err: 'bfly: live at edit 2\n' });
-    expect(late.out).not.toContain('merge');
+    expect(await late.ended).toMatchObject({ code: 0, err: 'bfly: live at edit 3\n' });
+    expect(lines(late.out)).toEqual([
+      expect.stringMatching(/ 2 +merge 2, 3 → 1$/),
+      expect.stringMatching(/ 3 +cleave 2 → 2$/),
+    ]);
   });
 
   it('misses no edit when the server goes away and comes back', async () => {
@@ -284,10 +292,13 @@ describe('export and import', { timeout: 120_000 }, () => {
   ];
   const SPLITS = [DEMO_SPLIT, '3:4:0:8:0:8:0:8', '6:1:0:0:0:0:0:0'];
 
-  it('bring Butterfly’s files in and out again', async () => {
-    const channel = channelOf('h');
+  beforeAll(async () => {
     await writeFile(at('legacy/x.merge.npy'), writeMergeNpy(SETS));
     await writeFile(at('legacy/x.split.npy'), writeSplitNpy(SPLITS));
+  });
+
+  it('bring Butterfly’s files in and out again', async () => {
+    const channel = channelOf('h');
     const { code, out, err } = await bfly('import', url, channel, '--npy', 'legacy');
     expect({ code, out }).toEqual({ code: 0, out: 'edits 1 to 2  2 sets of ids and 3 splits imported\n' });
     expect(lines(err)).toEqual([
@@ -300,7 +311,8 @@ describe('export and import', { timeout: 120_000 }, () => {
   });
 
   it('[E14] run again change nothing, also after somebody has taken some of it apart', async () => {
-    const channel = channelOf('h');
+    const channel = channelOf('l');
+    expect((await bfly('import', url, channel, '--npy', 'legacy')).out).toContain('edits 1 to 2');
     const same = await bfly(
       'import',
       url,
@@ -345,7 +357,7 @@ describe('export and import', { timeout: 120_000 }, () => {
   });
 
   it('export a state of the past', async () => {
-    const channel = channelOf('e');
+    const channel = EDITED;
     expect((await exported(channel, '--at', '2')).bodies).toEqual([['1', '2', '3']]);
     expect((await exported(channel, '--at', '0')).bodies).toEqual([]);
     const future = await bfly('export', url, channel, '--at', '99');
@@ -359,7 +371,7 @@ describe('export and import', { timeout: 120_000 }, () => {
     for (const [files, message] of [
       ['mixed', 'mixed holds files of several channels (a, b); name those of one'],
       ['vols', 'there is no NAME.merge.npy and no NAME.split.npy in vols'],
-      ['mask.npy', 'mask.npy must be a file NAME.merge.npy or NAME.split.npy'],
+      ['vols/a/labels.tif', 'labels.tif must be a file NAME.merge.npy or NAME.split.npy'],
       ['broken.merge.npy', 'broken.merge.npy: the merge file must be a .npy file'],
       ['nowhere', 'there is no nowhere'],
     ] as const)
@@ -373,15 +385,21 @@ describe('export and import', { timeout: 120_000 }, () => {
 });
 
 describe('backup, restore and verify', { timeout: 120_000 }, () => {
+  let backup: CliEnd;
+  let restore: CliEnd;
+  beforeAll(async () => {
+    backup = await bfly('backup', 'copy', '--data', 'store');
+    restore = await bfly('restore', 'copy', '--data', 'restored');
+  }, 60_000);
+
   it('copy a store that is served, and make another of it with new epochs [S1]', async () => {
-    const channel = channelOf('e');
-    const backup = await bfly('backup', 'copy', '--data', 'store');
+    const channel = EDITED;
     expect(backup).toMatchObject({ code: 0, out: '' });
     expect(backup.err).toMatch(
       /^bfly: [\d.]+ .*B written to copy; bfly restore copy --data FOLDER makes a store of it\n$/,
     );
     expect(await done('verify', 'copy', channel)).toMatch(/ 3 +1 +ok\n$/);
-    expect(await bfly('restore', 'copy', '--data', 'restored')).toMatchObject({
+    expect(restore).toMatchObject({
       code: 0,
       err: 'bfly: copy restored to restored; serve it with: bfly serve --data restored\n',
     });
@@ -406,10 +424,10 @@ describe('backup, restore and verify', { timeout: 120_000 }, () => {
   });
 
   it('prove that logs are whole, of a server, of a store in use, and without snapshots', async () => {
-    const served = lines(await done('verify', url, channelOf('a')));
-    expect(served).toEqual([expect.stringMatching(/^PATH +EDITS /), expect.stringMatching(/^\S+ +5 +0 +ok$/)]);
+    const served = lines(await done('verify', url, EDITED));
+    expect(served).toEqual([expect.stringMatching(/^PATH +EDITS /), expect.stringMatching(/^\S+ +3 +1 +ok$/)]);
     const all = lines(await done('verify', 'store', '--json')).map((line) => JSON.parse(line));
-    expect(all.map(({ path: name }) => name)).toContain(channelOf('i'));
+    expect(all.map(({ path: name }) => name)).toContain(EDITED);
     expect(all.flatMap(({ faults }) => faults)).toEqual([]);
     const inUse = await bfly('verify', 'store', '--drop-snapshots');
     expect(inUse.code).toBe(1);
@@ -418,18 +436,18 @@ describe('backup, restore and verify', { timeout: 120_000 }, () => {
     expect(dropped.code).toBe(0);
     expect(dropped.err).toMatch(/^bfly: the snapshots of \d+ logs were removed\n$/);
     const other = await commands.serve('vols', '--data', 'restored');
-    expect(await done('verify', other.url, channelOf('a'))).toMatch(/ 5 +0 +ok\n$/);
+    expect(await done('verify', other.url, EDITED)).toMatch(/ 3 +1 +ok\n$/);
     other.kill('SIGTERM');
     await other.ended;
   });
 
   it('say where a log is not what it was', async () => {
-    await damageLog(at('restored'), channelOf('a'), 2);
-    const { code, out, err } = await bfly('verify', 'restored', channelOf('a'));
+    await damageLog(at('restored'), EDITED, 2);
+    const { code, out, err } = await bfly('verify', 'restored', EDITED);
     expect(code).toBe(1);
     expect(out).toMatch(/: .*edit 2.*\n/);
     expect(lines(err)).toEqual([
-      `bfly: the log of ${channelOf('a')} is not what it should be, see above; keep the folder as it is, and restore a backup`,
+      `bfly: the log of ${EDITED} is not what it should be, see above; keep the folder as it is, and restore a backup`,
     ]);
   });
 });

@@ -186,8 +186,8 @@ describe('the numbers in the text of SPEC.md', () => {
     const MiB = 1_024 * KiB;
     expect(spec).toContain('raised to 64 KiB and cut to 4 MiB; default 256 KiB');
     expect(limits.WINDOW).toEqual({ min: 64 * KiB, default: 256 * KiB, max: 4 * MiB });
-    expect(spec).toContain('raised to 32 KiB and cut to 4 MiB; default 256 KiB');
-    expect(limits.FRAME).toEqual({ min: 32 * KiB, default: 256 * KiB, max: 4 * MiB });
+    expect(spec).toContain('raised to 32 KiB and cut to 4 MiB; default a quarter of `win`');
+    expect(limits.FRAME).toEqual({ min: 32 * KiB, share: 4, max: 4 * MiB });
     expect(spec).toContain('A reply or ERROR is at most 64 KiB');
     expect(limits.MAX_REPLY).toBe(64 * KiB);
     expect(spec).toContain('Raw tiles are at most 4 MiB');

@@ -8,6 +8,9 @@ import type { Box } from '../../protocol/volume.ts';
 import type { LoggedRecord } from '../core/edits/edit-request.ts';
 import { intersect } from '../query/box.ts';
 
+/** Ids of a filter, which lives as long as its subscription. */
+const MAX_IDS = 4_096;
+
 /** Leaves out ops, touched boxes and rows that do not meet a filter. Everything that is unset is met. */
 export class EditFilter {
   readonly #box: Box | undefined;
@@ -111,8 +114,10 @@ function isUnset(value: unknown): value is undefined | null {
 }
 
 function readIds(value: unknown): bigint[] {
-  if (value instanceof Uint8Array) return idsOf(value);
-  return readArray(value, 'filter.ids', 4_096).map((id) => readId64(id, 'filter.ids: each'));
+  if (!(value instanceof Uint8Array))
+    return readArray(value, 'filter.ids', MAX_IDS).map((id) => readId64(id, 'filter.ids: each'));
+  if (value.length % 8 === 0 && value.length <= 8 * MAX_IDS) return idsOf(value);
+  throw new BflyError('BAD_REQUEST', `filter.ids must be whole u64, at most ${MAX_IDS}`);
 }
 
 function readKinds(value: unknown): string[] {

@@ -10,7 +10,7 @@ import type { Logger } from '../utility/log.ts';
 import { OPEN_AUTHORITY } from './auth/anonymous.ts';
 import type { Authority } from './auth/authority.ts';
 import { FailureLimit } from './auth/failure-limit.ts';
-import { LegacySockets } from './legacy-sockets.ts';
+import { LegacySockets } from './legacy/legacy-sockets.ts';
 import { PresenceRooms } from './presence.ts';
 import { Session } from './session.ts';
 import type { SessionHome, SessionTimings } from './session-context.ts';

@@ -357,7 +357,8 @@ export class Session implements ConnectionEvents {
     }
     subscriptions.resume(hello.resume).then(
       ({ replies, begin }) => {
-        if (this.#closed) return;
+        // They were taken up for a connection that has gone meanwhile.
+        if (this.#closed) return this.#dropRequests();
         greet(replies);
         begin();
         done();

@@ -32,6 +32,8 @@ export class Subscriptions {
   readonly #host: SubscriptionHost;
   readonly #entries = new Map<number, Entry>();
   readonly #writers: Set<string>;
+  /** SUBSCRIBEs without a reply. */
+  readonly #opening = new Map<number, OpenRequest>();
 
   /** @param writers names of the session's writers; those that subscriptions ask for are added. */
   constructor(context: SessionContext, writers: Set<string>) {
@@ -54,12 +56,11 @@ export class Subscriptions {
 
   /** Takes a SUBSCRIBE; reply and edits follow. */
   subscribe(message: Subscribe): void {
-    const { requests, error } = this.#context;
+    const { error } = this.#context;
     const request = this.#placeholder(message.id);
     this.#open(message.path).then(
       (open) => {
-        if (requests.get(message.id) !== request) return;
-        requests.delete(message.id);
+        if (!this.#settle(message.id, request)) return;
         try {
           const start = this.#start(message.id, message, open);
           this.#context.send({ kind: 'SUBSCRIBE_OK', id: message.id, ...start.reply });
@@ -69,11 +70,16 @@ export class Subscriptions {
         }
       },
       (fault: unknown) => {
-        if (requests.get(message.id) !== request) return;
-        requests.delete(message.id);
-        error(message.id, this.#fault(fault));
+        if (this.#settle(message.id, request)) error(message.id, this.#fault(fault));
       },
     );
+  }
+
+  /** Ends the wait for a path. @returns whether anybody still waits. */
+  #settle(id: number, request: OpenRequest): boolean {
+    const { requests } = this.#context;
+    if (this.#opening.get(id) === request) this.#opening.delete(id);
+    return requests.get(id) === request && requests.delete(id);
   }
 
   /**
@@ -107,6 +113,8 @@ export class Subscriptions {
   }
 
   unsubscribe(message: Extract<ClientMessage, { kind: 'UNSUBSCRIBE' }>): void {
+    // One whose path is still being opened has no reply yet.
+    this.#opening.get(message.sub)?.cancel('cancelled');
     this.#end(message.sub);
     this.#context.send({ kind: 'UNSUBSCRIBE_OK', id: message.id });
   }
@@ -176,12 +184,12 @@ export class Subscriptions {
     const { requests, error } = this.#context;
     const request: OpenRequest = {
       cancel: () => {
-        requests.delete(id);
-        error(id, new BflyError('CANCELLED', 'cancelled'));
+        if (this.#settle(id, request)) error(id, new BflyError('CANCELLED', 'cancelled'));
       },
-      drop: () => {},
+      drop: () => this.#opening.delete(id),
     };
     requests.set(id, request);
+    this.#opening.set(id, request);
     return request;
   }
 
@@ -238,7 +246,7 @@ export class Subscriptions {
 
   #enter(id: number, subscription: Subscription, presence: boolean): Entry {
     const { home, requests, connection, identity } = this.#context;
-    const request: OpenRequest = { cancel: () => this.#end(id), drop: () => this.#end(id) };
+    const request: OpenRequest = { cancel: () => this.#cancel(id), drop: () => this.#end(id) };
     const place = presence
       ? new PresencePlace(home.presence, subscription.path, {
           sub: id,
@@ -264,6 +272,12 @@ export class Subscriptions {
     this.#entries.set(id, entry);
     requests.set(id, request);
     return entry;
+  }
+
+  /** CANCEL has no reply of its own: the ERROR tells when the id is free. Rule [D17]. */
+  #cancel(id: number): void {
+    this.#end(id);
+    this.#context.error(id, new BflyError('CANCELLED', 'cancelled'));
   }
 
   #end(id: number): void {

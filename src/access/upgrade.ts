@@ -1,6 +1,6 @@
 /** Who may open a WebSocket: the path, the subprotocol, the Origin, the counts. Rules [F1], [H8], [L1]. */
 import { BflyError, type ErrorName } from '../../protocol/errors.ts';
-import { LEGACY_PREFIX, legacyPath } from './legacy-sockets.ts';
+import { LEGACY_PREFIX, legacyPath } from './legacy/legacy-sockets.ts';
 import type { SessionHub } from './session-hub.ts';
 import type { HttpResponse, UpgradeRequest, UpgradeVerdict } from './transport.ts';
 

@@ -31,15 +31,16 @@ export class PendingEdit implements Operation, Handler {
   readonly path: string;
   fields: EditFields;
   readonly result: Promise<EditResult>;
-  /** 16 bytes; empty as long as `wseq` is 0. */
-  wid: Uint8Array = new Uint8Array(0);
-  /** 0: it has no number, or may not be sent again under the one that it had. */
-  wseq = 0;
   stage: Stage = 'waiting';
-  /** Refusals in a row. */
+  /** Refusals in a row: how long to wait before the next try. */
   refusals = 0;
+  /** Those of them that may be its own fault. */
+  faults = 0;
   readonly #owner: EditOwner;
   readonly #forgetAbort: () => void;
+  #wid: Uint8Array = new Uint8Array(0);
+  #wseq = 0;
+  #mayBeApplied = false;
   #settle: { resolve: (result: EditResult) => void; reject: (error: unknown) => void } | undefined;
   #line: Line | undefined;
 
@@ -52,6 +53,34 @@ export class PendingEdit implements Operation, Handler {
     });
     this.result.catch(() => {}); // whoever waits for it hears of it there
     this.#forgetAbort = onAbort(signal, (reason) => this.#abandon(reason));
+  }
+
+  /** 16 bytes; empty as long as it has never had a number. */
+  get wid(): Uint8Array {
+    return this.#wid;
+  }
+
+  /** 0: it has no number, or may not be sent again under the one that it had. */
+  get wseq(): number {
+    return this.#wseq;
+  }
+
+  /** Whether a copy with its number went out of which nobody knows what became: only the same number finds out. Rule [E15]. */
+  get mayBeApplied(): boolean {
+    return this.#mayBeApplied;
+  }
+
+  /** Gives it a number. @param mayBeApplied whether the number may have been sent already. */
+  call(wid: Uint8Array, wseq: number, mayBeApplied = false): void {
+    this.#wid = wid;
+    this.#wseq = wseq;
+    this.#mayBeApplied = mayBeApplied;
+  }
+
+  /** Takes its number away: it was not applied under it. */
+  uncall(): void {
+    this.#wseq = 0;
+    this.#mayBeApplied = false;
   }
 
   /** Whether an answer may still come on the line of this moment. */
@@ -88,8 +117,11 @@ export class PendingEdit implements Operation, Handler {
     if (message.kind === 'IGNORED') return false;
     this.#line = undefined;
     if (this.stage === 'over') return true;
-    if (message.kind === 'ERROR') this.#owner.refused(this, frameError(message));
-    else if (message.kind === 'EDIT_OK') {
+    if (message.kind === 'ERROR') {
+      const error = frameError(message);
+      if (error.code === 'TIMEOUT' || error.code === 'INTERNAL') this.#mayBeApplied = true;
+      this.#owner.refused(this, error);
+    } else if (message.kind === 'EDIT_OK') {
       const { status, seq, dup, results } = message;
       this.#owner.answered(this, { status, seq, dup: dup === true, results: readOutcomes(results) });
     } else throw unexpected(message, 'EDIT');
@@ -98,7 +130,8 @@ export class PendingEdit implements Operation, Handler {
 
   lost(_error: BflyError): void {
     this.#line = undefined;
-    // It may have been applied or not; those who wait no more do not send it again.
+    this.#mayBeApplied = true;
+    // Those who wait no more do not send it again.
     if (!this.wanted) this.#owner.abandoned(this);
   }
 

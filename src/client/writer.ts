@@ -5,9 +5,10 @@
  * again on its next line, byte by byte the same. After a refusal nothing new is sent until everything under way is answered, so
  * what was refused keeps its place.
  */
-import { BflyError, type ErrorName } from '../../protocol/index.ts';
+import { BflyError } from '../../protocol/index.ts';
 import { type BackOff, backOffMs } from './back-off.ts';
 import { ConflictError, type EditResult } from './edit-result.ts';
+import { blamesEdit, editVerdict } from './edit-verdict.ts';
 import type { Epochs } from './epochs.ts';
 import type { OperationHost } from './operation.ts';
 import { type EditFields, type EditOwner, PendingEdit } from './pending-edit.ts';
@@ -20,13 +21,8 @@ const MAX_UNANSWERED = 16;
 /** Bytes of voxels that wait on a connection, rule [E12]. */
 const MAX_BULK_BYTES = 8 * 1_024 * 1_024;
 const BOUNDS: BackOff = { minMs: 50, maxMs: 10_000 };
-/** Refusals in a row after which an edit that may be the cause of the server's fault is given up. */
+/** Refusals after which an edit that may be the cause of the server's fault is given up. */
 const MAX_FAULTS = 8;
-
-/** Certainly not applied: the ops are sent again under a new number. */
-const NOT_APPLIED: readonly ErrorName[] = ['REJECTED', 'UNAVAILABLE', 'RATE_LIMITED'];
-/** Perhaps applied: the same bytes are sent again. */
-const UNCERTAIN: readonly ErrorName[] = ['TIMEOUT', 'INTERNAL'];
 
 /** What a writer needs of its session. */
 export interface WriterHost {
@@ -110,7 +106,6 @@ export class Writer implements EditOwner {
   }
 
   answered(edit: PendingEdit, result: EditResult): void {
-    edit.refusals = 0;
     this.#remove(edit);
     edit.resolve(result);
     this.#save();
@@ -119,20 +114,8 @@ export class Writer implements EditOwner {
 
   refused(edit: PendingEdit, error: BflyError): void {
     this.#takeBack(edit);
-    if (!edit.wanted) this.#remove(edit);
-    else if (NOT_APPLIED.includes(error.code)) {
-      edit.wseq = 0;
-      this.#hold(edit, error);
-    } else if (UNCERTAIN.includes(error.code) && ++edit.refusals < MAX_FAULTS) this.#hold(edit, error);
-    else if (error.code === 'WSEQ_REUSED' && ++edit.refusals < MAX_FAULTS) {
-      edit.wseq = 0;
-      if (this.#identity.isCalled(edit.wid)) this.#renew();
-      this.#heldUntil ??= 0;
-    } else if (error.code === 'EPOCH_MISMATCH') this.#mismatch(edit, error);
-    else {
-      this.#remove(edit);
-      edit.reject(error.code === 'CONFLICT' ? new ConflictError(error) : error);
-    }
+    if (edit.wanted) this.#judge(edit, error);
+    else this.#remove(edit);
     this.#save();
     this.#pump();
   }
@@ -157,6 +140,31 @@ export class Writer implements EditOwner {
       this.#host.operations.finish(edit);
       edit.reject(error);
     }
+  }
+
+  #judge(edit: PendingEdit, error: BflyError): void {
+    if (blamesEdit(error.code) && ++edit.faults >= MAX_FAULTS) return this.#giveUp(edit, error);
+    switch (editVerdict(error.code, edit.mayBeApplied)) {
+      case 'resend':
+        return this.#hold(edit, error);
+      case 'renumber':
+        edit.uncall();
+        return this.#hold(edit, error);
+      case 'rename':
+        edit.uncall();
+        if (this.#identity.isCalled(edit.wid)) this.#renew();
+        this.#heldUntil ??= 0;
+        return;
+      case 'orphan':
+        return this.#mismatch(edit, error);
+      case 'end':
+        return this.#giveUp(edit, error.code === 'CONFLICT' ? new ConflictError(error) : error);
+    }
+  }
+
+  #giveUp(edit: PendingEdit, error: BflyError): void {
+    this.#remove(edit);
+    edit.reject(error);
   }
 
   #mismatch(edit: PendingEdit, error: BflyError): void {
@@ -198,7 +206,7 @@ export class Writer implements EditOwner {
     // A number that came too late is no sign of trouble: the next one may go at once.
     const isFree = error.code === 'REJECTED' && edit.refusals === 0;
     const ms = isFree ? 0 : backOffMs(edit.refusals, BOUNDS, error.retryMs ?? 0, clock.random());
-    if (NOT_APPLIED.includes(error.code)) edit.refusals++;
+    edit.refusals++;
     this.#heldUntil = Math.max(this.#heldUntil ?? 0, clock.now() + ms);
   }
 
@@ -214,7 +222,7 @@ export class Writer implements EditOwner {
     const fresh = this.#number(batch);
     this.#save(() => {
       if (this.#heldUntil === undefined) this.#submit(batch);
-      else for (const edit of fresh) edit.wseq = 0; // never sent, and what was refused meanwhile goes first
+      else for (const edit of fresh) edit.uncall(); // never sent, and what was refused meanwhile goes first
     });
   }
 
@@ -254,10 +262,7 @@ export class Writer implements EditOwner {
   #number(batch: readonly PendingEdit[]): PendingEdit[] {
     if (this.#identity.user !== this.#host.userId()) this.#renew();
     const fresh = batch.filter((edit) => edit.wseq === 0);
-    for (const edit of fresh) {
-      edit.wid = this.#identity.wid;
-      edit.wseq = this.#identity.next();
-    }
+    for (const edit of fresh) edit.call(this.#identity.wid, this.#identity.next());
     return fresh;
   }
 
@@ -318,8 +323,7 @@ export class Writer implements EditOwner {
 
   #revive({ wid, wseq, ...fields }: SavedEdit): PendingEdit {
     const edit = new PendingEdit(this, this.#path, fields, undefined);
-    edit.wid = wid;
-    edit.wseq = wseq;
+    edit.call(wid, wseq, wseq > 0); // the page may have gone before or after it was sent
     edit.result.then(
       (result) => this.#host.recovered(this.#path, fields, result),
       (error) => {

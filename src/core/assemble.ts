@@ -60,6 +60,7 @@ export const NO_ROWS: ChannelRows = {
   lastBaseKey: () => -1n,
   baseRows: () => [],
   row: () => undefined,
+  changedRows: () => [],
   overlayWrites: () => [],
   counts: () => ({}),
 };

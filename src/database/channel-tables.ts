@@ -125,6 +125,11 @@ export class ChannelTables {
     return pending === undefined ? this.row(table, key) : (pending.row ?? undefined);
   }
 
+  /** Rows of the overlay, ascending by key; null: a base row that is gone. */
+  *changedRows(table: TableName): Generator<readonly [key: bigint, row: Row | null]> {
+    for (const { key, row } of this.#changesBehind(table, undefined)) yield [key, row];
+  }
+
   has(table: TableName, key: bigint): boolean {
     const changed = this.#changed(table, key);
     return changed === undefined ? this.#baseOf(table)?.has(key) === true : changed !== null;

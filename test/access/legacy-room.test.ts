@@ -2,7 +2,12 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { EditState } from '../../protocol/edit-state.ts';
 import { BflyError } from '../../protocol/errors.ts';
 import { parseOps } from '../../protocol/parse-ops.ts';
-import { type LegacyFrame, type LegacyLog, type LegacyMember, LegacyRoom } from '../../src/access/legacy-room.ts';
+import {
+  type LegacyFrame,
+  type LegacyLog,
+  type LegacyMember,
+  LegacyRoom,
+} from '../../src/access/legacy/legacy-room.ts';
 import type { CommittedBatch, LoggedRecord } from '../../src/core/edits/edit-request.ts';
 
 /** A log of merges whose commits the test makes. */

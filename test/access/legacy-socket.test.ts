@@ -1,7 +1,7 @@
 /** Butterfly's own socket as a guest of this server: tokens, limits, liveness, the end. What it says: `test/parity/websocket.test.ts`. */
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Authority, Identity } from '../../src/access/auth/authority.ts';
-import { legacyPath } from '../../src/access/legacy-sockets.ts';
+import { legacyPath } from '../../src/access/legacy/legacy-sockets.ts';
 import type { Right } from '../../src/core/rights.ts';
 import { HeldDatabase } from '../support/held-database.ts';
 import { LegacyClient } from '../support/legacy-client.ts';

@@ -368,6 +368,7 @@ export function databaseContract(name: string, open: () => Promise<OpenedDatabas
         () => database.records(''),
         () => database.entry('log', bytes(1)),
         () => database.entries('log', ALL_ENTRIES),
+        () => database.entryKeys('log', ALL_ENTRIES),
         () => database.countEntries('log', ALL_ENTRIES),
       ])
         expect(read).toThrow(expect.objectContaining(closed));

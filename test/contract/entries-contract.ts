@@ -106,6 +106,41 @@ export function entriesContract(current: () => Database): void {
       expect(database.countEntries('rows', ALL_ENTRIES)).toBe(0);
     });
 
+    it('of a range may be read up to so many bytes of values, one at least, and the rest behind the last', async () => {
+      await write(...[100, 200, 0, 300, 1].map((size, n) => inLog(bytes(n + 1), noiseOf(n, size))));
+      const sizes = (maxBytes: number, more: Partial<EntryRange> = {}): number[] =>
+        database.entries('log', { ...ALL_ENTRIES, maxBytes, ...more }).map(([, value]) => value.length);
+      expect(sizes(0)).toEqual([100]);
+      expect(sizes(100)).toEqual([100]);
+      expect(sizes(101)).toEqual([100, 200]);
+      expect(sizes(301)).toEqual([100, 200, 0, 300]);
+      expect(sizes(600)).toEqual([100, 200, 0, 300]);
+      expect(sizes(601)).toEqual([100, 200, 0, 300, 1]);
+      expect(sizes(Number.POSITIVE_INFINITY)).toEqual([100, 200, 0, 300, 1]);
+      expect(sizes(601, { limit: 2 })).toEqual([100, 200]);
+      expect(sizes(2, { reverse: true })).toEqual([1, 300]);
+      expect(sizes(100, { start: bytes(1, 0) })).toEqual([200]);
+      for (const maxBytes of [-1, Number.NaN])
+        expect(() => sizes(maxBytes)).toThrow(expect.objectContaining({ code: 'INTERNAL' }));
+    });
+
+    it('may be asked for their keys alone, which are owned by who reads them', async () => {
+      await write(...[10, 20, 30, 40].map((n) => inLog(bytes(n), noiseOf(n, 50_000))));
+      const keys = (range: Partial<EntryRange> = {}): Uint8Array[] =>
+        database.entryKeys('log', { ...ALL_ENTRIES, ...range });
+      expect(keys().map(([n]) => n)).toEqual([10, 20, 30, 40]);
+      expect(keys({ start: bytes(20), end: bytes(40) }).map(([n]) => n)).toEqual([20, 30]);
+      expect(keys({ reverse: true, limit: 2 }).map(([n]) => n)).toEqual([40, 30]);
+      expect(keys({ maxBytes: 1 })).toHaveLength(4);
+      expect(keys({ start: bytes(40), end: bytes(10) })).toEqual([]);
+      expect(database.entryKeys('rows', ALL_ENTRIES)).toEqual([]);
+      for (const key of keys()) {
+        expect(key.constructor).toBe(Uint8Array);
+        key.fill(99);
+      }
+      expect(keys().map(([n]) => n)).toEqual([10, 20, 30, 40]);
+    });
+
     it('may have keys of 1978 bytes and large values, also many in one range', async () => {
       const sizes = [100_000, 3, 40_000, 0, 1_000_000, 20_000, 70_000];
       const long = new Uint8Array(MAX_KEY_BYTES).fill(7);
@@ -134,6 +169,7 @@ export function entriesContract(current: () => Database): void {
       ]) {
         const refused = expect.objectContaining({ code: 'INTERNAL' });
         expect(() => database.entries('log', range)).toThrow(refused);
+        expect(() => database.entryKeys('log', range)).toThrow(refused);
         expect(() => database.countEntries('log', range)).toThrow(refused);
         await expect(database.dropEntries('log', range)).rejects.toEqual(refused);
       }

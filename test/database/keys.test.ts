@@ -8,8 +8,10 @@ import {
   logDeltaKey,
   logRange,
   logRecordKey,
+  logPart,
   logSeq,
   logSnapshotKey,
+  logTilesKey,
   logWriterKey,
   MAX_KEY_BYTES,
   rowsRange,
@@ -124,6 +126,7 @@ describe('ranges', () => {
           [LogKind.RECORD, logRecordKey(p, n)],
           [LogKind.DELTA, logDeltaKey(p, n, part)],
           [LogKind.WRITER, logWriterKey(p, w)],
+          [LogKind.TILES, logTilesKey(p, n)],
           [LogKind.SNAPSHOT, logSnapshotKey(p, n, part)],
         ];
         for (const [kind, key] of keys) {
@@ -144,6 +147,7 @@ describe('keys of the edit log', () => {
     expect(hex(logRecordKey(3, 2 ** 32 + 1))).toBe(join('00000003 01 0000000100000001'));
     expect(hex(logDeltaKey(3, 5, 258))).toBe(join('00000003 02 0000000000000005 00000102'));
     expect(hex(logWriterKey(3, wid))).toBe(join(`00000003 03 ${hex(wid)}`));
+    expect(hex(logTilesKey(3, 5))).toBe(join('00000003 04 0000000000000005'));
     expect(hex(logSnapshotKey(3, 5, 1))).toBe(join('00000003 05 0000000000000005 00000001'));
   });
 
@@ -153,8 +157,9 @@ describe('keys of the edit log', () => {
         expect(Math.sign(Buffer.compare(logRecordKey(1, a), logRecordKey(1, b)))).toBe(Math.sign(a - b));
         const order = Math.sign(Buffer.compare(logDeltaKey(1, a, partA), logDeltaKey(1, b, partB)));
         expect(order).toBe(Math.sign(a - b) || Math.sign(partA - partB));
-        for (const key of [logRecordKey(1, a), logDeltaKey(1, a, 3), logSnapshotKey(1, a, 3)])
+        for (const key of [logRecordKey(1, a), logDeltaKey(1, a, 3), logTilesKey(1, a), logSnapshotKey(1, a, 3)])
           expect(logSeq(key)).toBe(a);
+        for (const key of [logDeltaKey(1, a, partA), logSnapshotKey(1, a, partA)]) expect(logPart(key)).toBe(partA);
       }),
       runs,
     );

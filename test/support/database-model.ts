@@ -187,6 +187,9 @@ export class DatabaseModel {
           const inOrder = reverse ? [...texts].reverse() : texts;
           for (const limit of [undefined, 2]) {
             const bounds = { ...range, reverse, ...(limit === undefined ? {} : { limit }) };
+            expect(database.entryKeys(store, bounds).map(([...key]) => key)).toEqual(
+              database.entries(store, bounds).map(([[...key]]) => key),
+            );
             expect(database.entries(store, bounds).map(([key, value]) => textOf(key, value))).toEqual(
               inOrder.slice(0, limit),
             );

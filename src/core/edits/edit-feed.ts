@@ -31,7 +31,7 @@ const MAX_PIECE_BYTES = 64 * 1024;
 const PARTED_BYTES = 48 * 1024;
 /** Pieces that were sent last and are kept, bytes. */
 const RECENT_BYTES = 4 * 1024 * 1024;
-/** Edits that are read from the store at once. */
+/** Edits that are read from the store at once, at most. */
 const PAGE = 256;
 
 /** A writer's id as a key of sets. */
@@ -63,7 +63,7 @@ export class EditFeed {
     if (after >= head) return undefined;
     const recent = this.#recent.get(after);
     if (recent !== undefined) return recent;
-    const edits = reader.page(after, PAGE, head).map(storedEdit);
+    const edits = reader.page(after, PAGE, head, MAX_PIECE_BYTES).map(storedEdit);
     return firstPiece(edits, after);
   }
 
@@ -86,7 +86,7 @@ export class EditFeed {
     const { head, reader } = this.#log;
     const records: LoggedRecord[] = [];
     let bytes = 0;
-    for (const { value } of reader.page(after, PAGE, head)) {
+    for (const { value } of reader.page(after, PAGE, head, MAX_PIECE_BYTES)) {
       bytes += value.length;
       if (records.length > 0 && bytes > MAX_PIECE_BYTES) break;
       records.push(decodeRecord(value));

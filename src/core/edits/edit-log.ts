@@ -14,13 +14,14 @@ import type { WireMap } from '../../../protocol/messages.ts';
 import { pack } from '../../../protocol/msgpack.ts';
 import { parseOps } from '../../../protocol/parse-ops.ts';
 import type { Database, EntryWrite } from '../../database/database.ts';
-import { logDeltaKey, logRecordKey } from '../../database/keys.ts';
+import { logRecordKey } from '../../database/keys.ts';
 import type { Logger } from '../../utility/log.ts';
 import type { Author } from '../rights.ts';
 import { checkRights } from './authorise.ts';
 import type { ChannelEdits } from './channel-edits.ts';
 import { CheckpointKeeper } from './checkpoint.ts';
 import { conflictError } from './conflict.ts';
+import { deltaEntries } from './delta-entries.ts';
 import { CHK_BYTES, chkOf, encodeRecord, scopeOf } from './edit-record.ts';
 import type { CommittedBatch, EditOutcome, EditRequest, LoggedRecord } from './edit-request.ts';
 import type { ChannelRows, LogContext } from './log-context.ts';
@@ -97,7 +98,7 @@ export class EditLog {
     this.#log = context.log;
     this.#number = channel.number;
     this.reader = new LogReader(database, channel.number);
-    this.#checkpoints = new CheckpointKeeper(database, channel.number, opened.checkpointSeq);
+    this.#checkpoints = new CheckpointKeeper(database, channel.number, opened.checkpointSeq, context.log);
     this.#state = opened.state;
     this.#voxels = opened.voxels;
     this.#rows = opened.rows;
@@ -347,8 +348,7 @@ export class EditLog {
     const { seq, changes, status, results } = record;
     const batch = this.#batch;
     batch.entries.push({ store: 'log', key: logRecordKey(this.#number, seq), value });
-    for (const [part, { bytes }] of (prepared?.deltas ?? []).entries())
-      batch.entries.push({ store: 'log', key: logDeltaKey(this.#number, seq, part), value: bytes });
+    batch.entries.push(...deltaEntries(this.#number, seq, prepared?.deltas ?? []));
     if (changes.rows !== undefined || changes.gone !== undefined)
       batch.entries.push(...this.#rows.overlayWrites(changes.rows, changes.gone));
     return new Promise((resolve, reject) => {
@@ -429,7 +429,7 @@ export class EditLog {
         this.#log.error({ err: error, path: this.path }, 'a listener to edits failed');
       }
     if (this.#batch.edits.length > 0) this.#schedule();
-    this.#checkpoints.consider(this.#state, this.#head, this.#log);
+    this.#checkpoints.consider(this.#state, (seq) => this.reached(seq));
   }
 
   #endCommit(batch: Batch): void {

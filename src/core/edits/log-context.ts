@@ -18,6 +18,8 @@ export interface ChannelRows {
   baseRows(table: TableName, afterKey: bigint | undefined, limit: number): Row[];
   /** A row as it is now, edited or base. */
   row(table: TableName, key: bigint): Row | undefined;
+  /** Rows that edits changed, as they are in the store, ascending; null: a base row that is gone. */
+  changedRows(table: TableName): Iterable<readonly [key: bigint, row: Row | null]>;
   /** Entries for the commit of the edit that made these rows. */
   overlayWrites(rows: Changes['rows'], gone: Changes['gone']): EntryWrite[];
   /** Rows by table, without a scan. */

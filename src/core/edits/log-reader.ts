@@ -1,7 +1,9 @@
 /** Reads the edits of one path from the store. */
 import { BflyError } from '../../../protocol/errors.ts';
+import type { Vec3 } from '../../../protocol/volume.ts';
 import type { Database } from '../../database/database.ts';
-import { LogKind, logDeltaKey, logRange, logRecordKey, logSeq } from '../../database/keys.ts';
+import { LogKind, logDeltaKey, logRange, logRecordKey, logSeq, logTilesKey } from '../../database/keys.ts';
+import { decodeTiles } from './delta-entries.ts';
 import { decodeRecord, publicPartOf } from './edit-record.ts';
 import type { EditOutcome, LoggedRecord } from './edit-request.ts';
 
@@ -26,8 +28,8 @@ export class LogReader {
   /** Seq of the last edit in the store, 0 for none. */
   last(): number {
     const range = { ...logRange(this.#path, LogKind.RECORD), reverse: true, limit: 1 };
-    const [found] = this.#database.entries('log', range);
-    return found === undefined ? 0 : logSeq(found[0]);
+    const [found] = this.#database.entryKeys('log', range);
+    return found === undefined ? 0 : logSeq(found);
   }
 
   /** An edit's value as it is stored; undefined where there is none. Owned. */
@@ -42,11 +44,29 @@ export class LogReader {
     return decodeRecord(value);
   }
 
-  /** Edits behind `after`, ascending, at most `limit`, not above `upto`. */
-  page(after: number, limit: number, upto: number = Number.MAX_SAFE_INTEGER - 1): StoredEdit[] {
+  /**
+   * Edits behind `after`, ascending, at most `limit`, not above `upto`. Ends with the one with which they have `maxBytes`, so that large
+   * edits come one by one: whether more follow, the next page tells.
+   */
+  page(
+    after: number,
+    limit: number,
+    upto: number = Number.MAX_SAFE_INTEGER - 1,
+    maxBytes: number = Number.POSITIVE_INFINITY,
+  ): StoredEdit[] {
     if (after >= upto) return [];
-    const range = { start: logRecordKey(this.#path, after + 1), end: logRecordKey(this.#path, upto + 1), limit };
-    return this.#database.entries('log', range).map(([key, value]) => ({ seq: logSeq(key), value }));
+    const bounds = { start: logRecordKey(this.#path, after + 1), end: logRecordKey(this.#path, upto + 1) };
+    const found = this.#database.entries('log', { ...bounds, limit, maxBytes });
+    return found.map(([key, value]) => ({ seq: logSeq(key), value }));
+  }
+
+  /** Edits up to a seq that changed voxels behind another one, ascending, at most `limit`, and which tiles, by part. */
+  tiles(after: number, upto: number, limit: number): { readonly seq: number; readonly tiles: readonly Vec3[] }[] {
+    const range = { start: logTilesKey(this.#path, after + 1), end: logTilesKey(this.#path, upto + 1), limit };
+    return this.#database.entries('log', range).map(([key, value]) => {
+      const seq = logSeq(key);
+      return { seq, tiles: decodeTiles(value, seq) };
+    });
   }
 
   /** The stored delta of one edit on one tile. @throws INTERNAL where it is missing. */

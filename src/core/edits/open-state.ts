@@ -3,10 +3,8 @@ import type { FoldContext } from '../../../protocol/edit-state.ts';
 import { EditState } from '../../../protocol/edit-state.ts';
 import { BflyError } from '../../../protocol/errors.ts';
 import { parseOps } from '../../../protocol/parse-ops.ts';
-import type { DType, Vec3 } from '../../../protocol/volume.ts';
-import { LogKind, logRange, logSeq } from '../../database/keys.ts';
-import { deltaTile } from '../../image/voxel-delta.ts';
-import { newestCheckpoint } from './checkpoint.ts';
+import type { DType } from '../../../protocol/volume.ts';
+import { checkpoints } from './checkpoint.ts';
 import { CHK_BYTES, chkOf, decodeRecord, publicPartOf } from './edit-record.ts';
 import type { ChannelRows, LogContext } from './log-context.ts';
 import { LogReader } from './log-reader.ts';
@@ -23,8 +21,9 @@ export interface OpenedState {
   readonly checkpointSeq: number;
 }
 
-/** Edits that are replayed between two turns of the event loop. */
+/** Edits that are replayed between two turns of the event loop, and bytes of their records. */
 const PAGE = 512;
+const PAGE_BYTES = 1024 * 1024;
 
 /** How to open a log. */
 export interface OpenOptions {
@@ -46,7 +45,7 @@ export async function openState(context: LogContext, options: OpenOptions = {}):
   const rows = await context.openRows();
   const { state, checkpointSeq } = startState(context, rows, options.fromScratch === true ? 0 : head);
   while (state.seq < head) {
-    for (const { seq, value } of reader.page(state.seq, PAGE, head)) {
+    for (const { seq, value } of reader.page(state.seq, PAGE, head, PAGE_BYTES)) {
       if (seq !== state.seq + 1) throw gap(state.seq + 1);
       const { ops, results, changes } = decodeRecord(value);
       state.replay({ seq, ops: parseOps(ops), results, touched: changes.touched ?? [] });
@@ -55,7 +54,7 @@ export async function openState(context: LogContext, options: OpenOptions = {}):
   }
   const last = head === 0 ? undefined : reader.value(head);
   const chk = last === undefined ? new Uint8Array(CHK_BYTES) : chkOf(publicPartOf(last)).slice();
-  return { state, voxels: await openVoxels(context, state), rows, chk, checkpointSeq };
+  return { state, voxels: await openVoxels(context, reader, state), rows, chk, checkpointSeq };
 }
 
 function startState(
@@ -65,13 +64,13 @@ function startState(
 ): { readonly state: EditState; readonly checkpointSeq: number } {
   const { channel, database, log } = context;
   const fold = foldContext(context, rows);
-  const checkpoint = upto === 0 ? undefined : newestCheckpoint(database, channel.number, upto);
-  if (checkpoint !== undefined)
+  for (const { seq, parts, fault } of upto === 0 ? [] : checkpoints(database, channel.number, upto))
     try {
-      const state = EditState.fromCheckpoint(fold, checkpoint.parts);
-      if (state.seq === checkpoint.seq) return { state, checkpointSeq: checkpoint.seq };
+      if (fault !== undefined) throw new BflyError('INTERNAL', fault);
+      const state = EditState.fromCheckpoint(fold, parts);
+      if (state.seq === seq) return { state, checkpointSeq: seq };
     } catch (error) {
-      log.warn({ err: error, path: channel.path, seq: checkpoint.seq }, 'a snapshot cannot be used; replaying the log');
+      log.warn({ err: error, path: channel.path, seq }, 'a snapshot cannot be used; replaying the log from before it');
     }
   return { state: new EditState(fold), checkpointSeq: 0 };
 }
@@ -111,8 +110,8 @@ function greatestOf(dtype: DType): bigint {
   }
 }
 
-/** Deltas stand in the log by seq; when edits went out of force the state knows. */
-async function openVoxels({ channel, database }: LogContext, state: EditState): Promise<VoxelHistory> {
+/** Which edits changed which tiles stands in the log; when they went out of force the state knows. Reads no voxels. */
+async function openVoxels({ channel }: LogContext, reader: LogReader, state: EditState): Promise<VoxelHistory> {
   const voxels = new VoxelHistory(channel.mips, footprintFactors(channel.mips, channel.factors));
   const turns = [...state.forceChanges()];
   let nextTurn = 0;
@@ -120,33 +119,17 @@ async function openVoxels({ channel, database }: LogContext, state: EditState): 
     for (let turn = turns[nextTurn]; turn !== undefined && turn[0] <= seq; turn = turns[++nextTurn])
       voxels.force(turn[0], turn[1]);
   };
-  let tiles: Vec3[] = [];
-  let at = 0;
-  const add = (): void => {
-    if (tiles.length === 0) return;
-    turnUpTo(at - 1);
-    voxels.add(at, tiles);
-    turnUpTo(at);
-    tiles = [];
-  };
-  const { end, ...range } = logRange(channel.number, LogKind.DELTA);
-  let { start } = range;
-  for (;;) {
-    const page = database.entries('log', { start, end, limit: PAGE });
-    for (const [key, value] of page) {
-      const seq = logSeq(key);
-      if (seq > state.seq) break;
-      if (seq !== at) add();
-      at = seq;
-      tiles.push(deltaTile(value));
+  for (let after = 0; ; ) {
+    const page = reader.tiles(after, state.seq, PAGE);
+    for (const { seq, tiles } of page) {
+      turnUpTo(seq - 1);
+      voxels.add(seq, tiles);
+      turnUpTo(seq);
+      after = seq;
     }
-    const last = page[page.length - 1];
-    if (page.length < PAGE || last === undefined) break;
-    // The key behind the last one.
-    start = Uint8Array.of(...last[0], 0);
+    if (page.length < PAGE) break;
     await new Promise((resolve) => setImmediate(resolve));
   }
-  add();
   turnUpTo(state.seq);
   return voxels;
 }

@@ -1,7 +1,7 @@
 /** Butterfly's two tables out of the folded state of a path. Source: parity.md 5.4, 5.5. */
-import type { EditState } from '../../protocol/edit-state.ts';
-import type { Box } from '../../protocol/volume.ts';
-import { type KnownRegions, SPLIT_META_PREFIX } from '../utility/legacy-ops.ts';
+import type { EditState } from '../../../protocol/edit-state.ts';
+import type { Box } from '../../../protocol/volume.ts';
+import { type KnownRegions, SPLIT_META_PREFIX } from '../../utility/legacy-ops.ts';
 import {
   compareSplits,
   formatSets,
@@ -10,7 +10,7 @@ import {
   type LegacySplit,
   type LegacyTables,
   nodeOf,
-} from '../utility/legacy-text.ts';
+} from '../../utility/legacy-text.ts';
 
 /** Rows of links that are looked at together; each is an id and its root, u64. */
 const PAGE_ROWS = 65_536;

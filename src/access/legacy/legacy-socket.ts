@@ -1,15 +1,15 @@
 /** One client of Butterfly's own socket: JSON in, JSON out, one message after the other. Rule [E36]; source: parity.md 5. */
 import { randomBytes } from 'node:crypto';
-import { BflyError, CLOSE_CODES } from '../../protocol/errors.ts';
-import type { Author, Right } from '../core/rights.ts';
-import { editsOfTables, type LegacyEdit } from '../utility/legacy-ops.ts';
-import type { Identity } from './auth/authority.ts';
+import { BflyError, CLOSE_CODES } from '../../../protocol/errors.ts';
+import type { Author, Right } from '../../core/rights.ts';
+import { editsOfTables, type LegacyEdit } from '../../utility/legacy-ops.ts';
+import type { Identity } from '../auth/authority.ts';
+import type { SessionHome } from '../session-context.ts';
+import { TokenBucket } from '../token-bucket.ts';
+import type { Connection, ConnectionEvents } from '../transport.ts';
 import { encodeLegacyReply, type LegacyMessage, readLegacyMessage } from './legacy-message.ts';
 import type { LegacyFrame, LegacyMember, LegacyRoom } from './legacy-room.ts';
 import { knownRegions } from './legacy-tables.ts';
-import type { SessionHome } from './session-context.ts';
-import { TokenBucket } from './token-bucket.ts';
-import type { Connection, ConnectionEvents } from './transport.ts';
 
 /** Nothing but errors is sent while the socket holds more, bytes. */
 const FULL_BYTES = 1024 * 1024;

@@ -1,6 +1,6 @@
 /** Messages of Butterfly's own socket, JSON in text frames. Source: parity.md 5.2, 5.3. */
-import { BflyError } from '../../protocol/errors.ts';
-import { type LegacyNode, type LegacySplit, readNode, readSplit } from '../utility/legacy-text.ts';
+import { BflyError } from '../../../protocol/errors.ts';
+import { type LegacyNode, type LegacySplit, readNode, readSplit } from '../../utility/legacy-text.ts';
 
 /** What a client asks for. */
 export type LegacyMessage =

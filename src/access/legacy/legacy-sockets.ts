@@ -1,12 +1,12 @@
 /** Butterfly's own socket at `/ws/<experiment::sample::dataset>/<channel>`: who may open one, and those that are open. Rule [E36]. */
-import { BflyError, CLOSE_CODES } from '../../protocol/errors.ts';
-import { pathFault } from '../../protocol/volume.ts';
-import type { EditLog } from '../core/edits/edit-log.ts';
-import { type Identity, isAdmitted } from './auth/authority.ts';
+import { BflyError, CLOSE_CODES } from '../../../protocol/errors.ts';
+import { pathFault } from '../../../protocol/volume.ts';
+import type { EditLog } from '../../core/edits/edit-log.ts';
+import { type Identity, isAdmitted } from '../auth/authority.ts';
+import type { SessionHome } from '../session-context.ts';
+import type { Connection, ConnectionEvents } from '../transport.ts';
 import { LegacyRoom } from './legacy-room.ts';
 import { LegacySocket } from './legacy-socket.ts';
-import type { SessionHome } from './session-context.ts';
-import type { Connection, ConnectionEvents } from './transport.ts';
 
 /** Begins the path of every such socket. */
 export const LEGACY_PREFIX = '/ws/';

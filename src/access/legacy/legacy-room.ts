@@ -2,9 +2,9 @@
  * Those who follow one path over Butterfly's own socket. They are always sent the whole tables: made once for all, and no more often than
  * they can be read. What is sent is durable.
  */
-import { BflyError } from '../../protocol/errors.ts';
-import type { EditLog } from '../core/edits/edit-log.ts';
-import type { LoggedRecord } from '../core/edits/edit-request.ts';
+import { BflyError } from '../../../protocol/errors.ts';
+import type { EditLog } from '../../core/edits/edit-log.ts';
+import type { LoggedRecord } from '../../core/edits/edit-request.ts';
 import { tablesOf } from './legacy-tables.ts';
 
 /** Time between two broadcasts, ms. */

@@ -3,6 +3,7 @@ import { readOps } from './edit-integers.ts';
 import { BflyError, MalformedFrame } from './errors.ts';
 import {
   optional,
+  owned,
   readArray,
   readBoolean,
   readBox,
@@ -153,7 +154,7 @@ function readFields(type: number, id: number, f: readonly unknown[], loose: read
     case FrameType.UNSUBSCRIBE:
       return { kind: 'UNSUBSCRIBE', id, sub: readU32(f[2], 'sub') };
     case FrameType.FOCUS:
-      return { kind: 'FOCUS', id, sub: readU32(f[2], 'sub'), filter: readMap(f[3], 'filter') };
+      return { kind: 'FOCUS', id, sub: readU32(f[2], 'sub'), filter: owned(readMap(f[3], 'filter')) };
     case FrameType.HISTORY:
       return readHistory(id, f);
     case FrameType.PRESENCE:
@@ -210,7 +211,7 @@ function readResume(value: unknown): ResumeRequest {
 function readSubscribeOptions(o: WireMap): SubscribeOptions {
   return withoutUndefined({
     snapshot: optional(o['snapshot'], (v) => readBoolean(v, 'snapshot')),
-    filter: optional(o['filter'], (v) => readMap(v, 'filter')),
+    filter: optional(o['filter'], (v) => owned(readMap(v, 'filter'))),
     presence: optional(o['presence'], (v) => readBoolean(v, 'presence')),
     wids: optional(o['wids'], (v) => readArray(v, 'wids', 64).map((wid) => readBytes(wid, 'wids: each', 16))),
     chk: optional(o['chk'], (v) => readBytes(v, 'chk', 8)),
@@ -331,7 +332,7 @@ function readEdit(id: number, f: readonly unknown[], loose: readonly unknown[]):
     wid: readBytes(f[3], 'wid', 16),
     wseq: readInt(f[4], 'wseq', 1, Number.MAX_SAFE_INTEGER),
     base: optional(f[5], (v) => readSize(v, 'base')) ?? null,
-    ops: readOps(f[6], loose[6]),
+    ops: owned(readOps(f[6], loose[6])),
     ...withoutUndefined({
       epoch: optional(o['epoch'], readEpoch),
       policy: optional(o['policy'], (v) => readOneOf(v, 'policy', ['none', 'scope', 'strict'])),

@@ -68,6 +68,21 @@ export function readBytes(value: unknown, field: string, length: number): Uint8A
   throw badField(field, `${length} bytes (bin)`);
 }
 
+/** The same value with bytes of its own: requests outlive the frame that they came in. What holds no bytes is not copied. */
+export function owned<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value;
+  if (value instanceof Uint8Array) return new Uint8Array(value) as T & Uint8Array;
+  let copy: object | undefined;
+  for (const key in value) {
+    const part: unknown = value[key];
+    const own = owned(part);
+    if (own === part) continue;
+    copy ??= Array.isArray(value) ? [...value] : { ...value };
+    Object.assign(copy, { [key]: own });
+  }
+  return copy === undefined ? value : (copy as T); // made of the same parts
+}
+
 export function readArray(value: unknown, field: string, maxLength: number): readonly unknown[] {
   if (Array.isArray(value) && value.length <= maxLength) return value;
   throw badField(field, `an array of at most ${maxLength}`);

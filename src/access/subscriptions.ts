@@ -34,6 +34,8 @@ export class Subscriptions {
   readonly #writers: Set<string>;
   /** SUBSCRIBEs without a reply. */
   readonly #opening = new Map<number, OpenRequest>();
+  /** Grants for them. */
+  readonly #early = new Map<number, number>();
 
   /** @param writers names of the session's writers; those that subscriptions ask for are added. */
   constructor(context: SessionContext, writers: Set<string>) {
@@ -63,6 +65,7 @@ export class Subscriptions {
         if (!this.#settle(message.id, request)) return;
         try {
           const start = this.#start(message.id, message, open);
+          this.grant(message.id, this.#early.get(message.id) ?? 0);
           this.#context.send({ kind: 'SUBSCRIBE_OK', id: message.id, ...start.reply });
           start.begin();
         } catch (fault) {
@@ -148,6 +151,7 @@ export class Subscriptions {
 
   /** Takes a grant. Unknown ids are no fault. */
   grant(id: number, bytes: number): void {
+    if (this.#opening.has(id)) this.#early.set(id, Math.max(bytes, this.#early.get(id) ?? 0));
     this.#entries.get(id)?.subscription.grant(bytes);
   }
 
@@ -190,6 +194,7 @@ export class Subscriptions {
     };
     requests.set(id, request);
     this.#opening.set(id, request);
+    this.#early.delete(id);
     return request;
   }
 

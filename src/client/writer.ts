@@ -6,7 +6,7 @@
  * what was refused keeps its place.
  */
 import { BflyError } from '../../protocol/index.ts';
-import { type BackOff, backOffMs } from './back-off.ts';
+import { nextBatch } from './edit-batch.ts';
 import { ConflictError, type EditResult } from './edit-result.ts';
 import { blamesEdit, editVerdict } from './edit-verdict.ts';
 import type { Epochs } from './epochs.ts';
@@ -14,13 +14,9 @@ import type { OperationHost } from './operation.ts';
 import { type EditFields, type EditOwner, PendingEdit } from './pending-edit.ts';
 import { WriterIdentity } from './writer-identity.ts';
 import { WriterKeeper } from './writer-keeper.ts';
+import { WriterPause } from './writer-pause.ts';
 import type { SavedEdit, SavedWriter, WriterStore } from './writer-store.ts';
 
-/** Edits of a writer without an answer, rule [E3]. */
-const MAX_UNANSWERED = 16;
-/** Bytes of voxels that wait on a connection, rule [E12]. */
-const MAX_BULK_BYTES = 8 * 1_024 * 1_024;
-const BOUNDS: BackOff = { minMs: 50, maxMs: 10_000 };
 /** Refusals after which an edit that may be the cause of the server's fault is given up. */
 const MAX_FAULTS = 8;
 
@@ -47,16 +43,15 @@ export class Writer implements EditOwner {
   readonly #path: string;
   readonly #identity = new WriterIdentity();
   readonly #keeper: WriterKeeper;
+  readonly #pause: WriterPause;
   #queue: PendingEdit[] = [];
   #submitted = 0;
   #stage: 'new' | 'preparing' | 'ready' = 'new';
-  /** Refused at least one: the next is not sent before this time. */
-  #heldUntil: number | undefined;
-  #forgetTimer: (() => void) | undefined;
 
   constructor(host: WriterHost, path: string) {
     this.#host = host;
     this.#path = path;
+    this.#pause = new WriterPause(host.operations.clock, () => this.#pump());
     this.#keeper = new WriterKeeper(host.store, path, (error) => host.trouble(error));
   }
 
@@ -135,7 +130,7 @@ export class Writer implements EditOwner {
 
   /** The session is over. */
   shut(error: unknown): void {
-    this.#forgetTimer?.();
+    this.#pause.stop();
     for (const edit of this.#queue.splice(0)) {
       this.#host.operations.finish(edit);
       edit.reject(error);
@@ -146,14 +141,14 @@ export class Writer implements EditOwner {
     if (blamesEdit(error.code) && ++edit.faults >= MAX_FAULTS) return this.#giveUp(edit, error);
     switch (editVerdict(error.code, edit.mayBeApplied)) {
       case 'resend':
-        return this.#hold(edit, error);
+        return this.#pause.beginAfter(edit, error);
       case 'renumber':
         edit.uncall();
-        return this.#hold(edit, error);
+        return this.#pause.beginAfter(edit, error);
       case 'rename':
         edit.uncall();
         if (this.#identity.isCalled(edit.wid)) this.#renew();
-        this.#heldUntil ??= 0;
+        this.#pause.begin();
         return;
       case 'orphan':
         return this.#mismatch(edit, error);
@@ -201,61 +196,22 @@ export class Writer implements EditOwner {
     this.#queue = this.#queue.filter((other) => other !== edit);
   }
 
-  #hold(edit: PendingEdit, error: BflyError): void {
-    const { clock } = this.#host.operations;
-    // A number that came too late is no sign of trouble: the next one may go at once.
-    const isFree = error.code === 'REJECTED' && edit.refusals === 0;
-    const ms = isFree ? 0 : backOffMs(edit.refusals, BOUNDS, error.retryMs ?? 0, clock.random());
-    edit.refusals++;
-    this.#heldUntil = Math.max(this.#heldUntil ?? 0, clock.now() + ms);
-  }
-
   #pump(): void {
     if (this.#queue.length === 0) return;
     if (this.#stage !== 'ready') {
       void this.#prepare();
       return;
     }
-    if (this.#keeper.isBusy || this.#isHeld()) return;
-    const batch = this.#nextBatch();
+    if (this.#keeper.isBusy) return;
+    // What was refused goes before what is new, so first everything under way is answered.
+    if (this.#pause.isOn && (this.#submitted > 0 || this.#pause.lasts())) return;
+    const batch = nextBatch(this.#queue);
     if (batch.length === 0) return;
     const fresh = this.#number(batch);
     this.#save(() => {
-      if (this.#heldUntil === undefined) this.#submit(batch);
+      if (!this.#pause.isOn) this.#submit(batch);
       else for (const edit of fresh) edit.uncall(); // never sent, and what was refused meanwhile goes first
     });
-  }
-
-  /** What may be sent now: few enough, and not more voxels beside them than the server lets wait. Rules [E3], [E12]. */
-  #nextBatch(): PendingEdit[] {
-    let free = MAX_UNANSWERED;
-    let room = MAX_BULK_BYTES;
-    const batch: PendingEdit[] = [];
-    for (const edit of this.#queue) {
-      if (free === 0) break;
-      const bytes = edit.fields.bulks.reduce((sum, bulk) => sum + bulk.bytes.length, 0);
-      if (edit.stage === 'waiting') {
-        if (bytes > 0 && bytes > room && room < MAX_BULK_BYTES) break;
-        batch.push(edit);
-      }
-      free--;
-      room -= bytes;
-    }
-    return batch;
-  }
-
-  #isHeld(): boolean {
-    if (this.#heldUntil === undefined) return false;
-    if (this.#submitted > 0) return true;
-    const { clock } = this.#host.operations;
-    const ms = this.#heldUntil - clock.now();
-    if (ms > 0) {
-      this.#forgetTimer?.();
-      this.#forgetTimer = clock.after(ms, () => this.#pump());
-      return true;
-    }
-    this.#heldUntil = undefined;
-    return false;
   }
 
   /** @returns those that had no number. */

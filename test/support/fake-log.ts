@@ -50,6 +50,8 @@ export class FakeLog {
   /** Fate of the next EDITs: an error, or `mute` = applied, and nobody hears of it. */
   readonly fates: (ErrorName | 'mute' | 'apply')[] = [];
   retryMs: number | null = null;
+  /** Whether an EDIT that gets TIMEOUT or INTERNAL is worked on before it does. */
+  isLate: () => boolean = () => false;
   readonly bulks = new Map<number, number>();
   #writers = new Map<string, { last: number; results: Map<number, { digest: string; reply: ServerMessage }> }>();
 
@@ -90,7 +92,8 @@ export class FakeLog {
         ...(details === undefined ? {} : { details }),
       });
     const fate = this.fates.shift();
-    if (fate !== undefined && fate !== 'mute' && fate !== 'apply') return fail(fate);
+    const isLate = (fate === 'TIMEOUT' || fate === 'INTERNAL') && this.isLate();
+    if (fate !== undefined && fate !== 'mute' && fate !== 'apply' && !isLate) return fail(fate);
     const writer = this.#writers.get(hex(wid)) ?? { last: 0, results: new Map() };
     const digest = createHash('sha256').update(pack(ops)).digest('hex');
     if (wseq <= writer.last) {
@@ -112,7 +115,8 @@ export class FakeLog {
     writer.last = wseq;
     writer.results.set(wseq, { digest, reply });
     this.#writers.set(hex(wid), writer);
-    if (fate !== 'mute') sender.send(reply);
+    if (isLate) fail(fate);
+    else if (fate !== 'mute') sender.send(reply);
     for (const subscriber of this.subscribers) subscriber.pump();
   }
 

@@ -9,6 +9,7 @@ import { MalformedFrame } from '../../protocol/errors.ts';
 import { DEFAULT_LIMITS, WINDOW } from '../../protocol/limits.ts';
 import type { ClientMessage, ServerMessage } from '../../protocol/messages.ts';
 import { TILE_HEADER_BYTES, TileFlag } from '../../protocol/tile-frame.ts';
+import { SubscriptionLedger } from './subscription-ledger.ts';
 
 type Kind = ServerMessage['kind'];
 
@@ -17,6 +18,8 @@ type Due =
   /** One reply, or an ERROR of its id or of id 0; `kind` where it may be a reply at all. */
   | { readonly due: 'answer'; readonly id: number; readonly kind?: Kind; readonly message?: ClientMessage }
   | { readonly due: 'nothing'; readonly message: ClientMessage }
+  /** Nothing, or an ERROR of id 0 where it is wrong in a way that only the server knows. */
+  | { readonly due: 'perhaps'; readonly message: ClientMessage }
   /** The connection ends. */
   | { readonly due: 'close' };
 
@@ -29,6 +32,11 @@ const REPLIES: Partial<Record<ClientMessage['kind'], Kind>> = {
   PULL: 'PULL_OK',
   CUTOUT: 'CUTOUT_OK',
   PRIO: 'PRIO_OK',
+  EDIT: 'EDIT_OK',
+  SUBSCRIBE: 'SUBSCRIBE_OK',
+  UNSUBSCRIBE: 'UNSUBSCRIBE_OK',
+  FOCUS: 'FOCUS_OK',
+  HISTORY: 'HISTORY_OK',
 };
 
 function dueFor(bytes: Uint8Array): Due {
@@ -38,6 +46,7 @@ function dueFor(bytes: Uint8Array): Due {
     if (bytes.length > DEFAULT_LIMITS.message && kind !== 'BULK') return { due: 'answer', id };
     if (kind === 'CREDIT' || kind === 'CANCEL' || kind === 'PONG' || kind === 'IGNORED')
       return { due: 'nothing', message };
+    if (kind === 'PRESENCE' || kind === 'BULK') return { due: 'perhaps', message };
     const reply = REPLIES[kind];
     return { due: 'answer', id, message, ...(reply === undefined ? {} : { kind: reply }) };
   } catch (error) {
@@ -65,6 +74,17 @@ interface Count {
   answered: number;
   /** By kind of reply: asked for less come. */
   readonly kinds: Map<Kind, number>;
+  /** What was asked for and not answered, of those whose answer depends on it, in order. */
+  readonly open: ClientMessage[];
+}
+
+/** An EDIT that was acknowledged. */
+export interface Acknowledged {
+  readonly path: string;
+  readonly wid: Uint8Array;
+  readonly wseq: number;
+  readonly seq: number;
+  readonly dup: boolean;
 }
 
 /** Book of one connection, from WELCOME on. */
@@ -79,6 +99,11 @@ export class SessionLedger {
   tiles = 0;
   /** Streams that ended with all they had announced. */
   whole = 0;
+  readonly acknowledged: Acknowledged[] = [];
+  readonly subscriptions = new SubscriptionLedger(
+    (text) => this.faults.push(text),
+    (id) => this.#limits.get(id) ?? 0,
+  );
   readonly #counts = new Map<number, Count>();
   readonly #streams = new Map<number, Stream>();
   /** Highest credit that the server may have, by stream id; 0 = the connection. */
@@ -87,8 +112,8 @@ export class SessionLedger {
   #connectionBytes = 0;
 
   readonly #hasRates: boolean;
-  /** Frames that have no reply and are answered by an ERROR of id 0, or dropped where they are over their rate. */
-  #droppable = 0;
+  /** ERRORs of id 0 that may come for frames without a reply. */
+  #perhaps = 0;
 
   /**
    * @param windowBytes first credit of the connection and of its streams, as WELCOME said.
@@ -102,7 +127,7 @@ export class SessionLedger {
 
   /** Answers that are still to come, and streams that have not ended. */
   get open(): number {
-    return Math.max(0, this.due - this.#droppable) + this.#streams.size;
+    return this.due + this.#streams.size + this.subscriptions.lagging;
   }
 
   /** Every id that was used. */
@@ -117,7 +142,8 @@ export class SessionLedger {
 
   /** Bytes of TILE messages: of a stream that is open, or (id 0) of the connection. */
   bytesOf(id: number): number {
-    return id === 0 ? this.#connectionBytes : (this.#streams.get(id)?.bytes ?? 0);
+    if (id === 0) return this.#connectionBytes;
+    return this.#streams.get(id)?.bytes ?? this.subscriptions.bytesOf(id);
   }
 
   /** Is told of a frame before it is sent. */
@@ -125,21 +151,24 @@ export class SessionLedger {
     const frame = dueFor(bytes);
     if (frame.due === 'close') this.closing = true;
     else if (frame.due === 'nothing') this.#grant(frame.message);
+    else if (frame.due === 'perhaps') this.#perhaps++;
     else {
       const { id, message, kind } = frame;
-      if (id !== 0 && (message?.kind === 'PULL' || message?.kind === 'CUTOUT')) this.#openWindow(id, message.win);
+      const isStream = message?.kind === 'PULL' || message?.kind === 'CUTOUT' || message?.kind === 'SUBSCRIBE';
+      if (id !== 0 && isStream) this.#openWindow(id, message.win);
+      if (id !== 0 && message?.kind === 'SUBSCRIBE') this.subscriptions.asked(message);
       const count = this.#count(id);
+      if (message !== undefined) count.open.push(message);
       count.asked++;
       if (kind !== undefined) count.kinds.set(kind, (count.kinds.get(kind) ?? 0) + 1);
       this.due++;
-      if (this.#hasRates && (message?.kind === 'PRESENCE' || message?.kind === 'BULK')) this.#droppable++;
     }
   }
 
   #count(id: number): Count {
     const known = this.#counts.get(id);
     if (known !== undefined) return known;
-    const count: Count = { asked: 0, answered: 0, kinds: new Map() };
+    const count: Count = { asked: 0, answered: 0, kinds: new Map(), open: [] };
     this.#counts.set(id, count);
     return count;
   }
@@ -148,7 +177,7 @@ export class SessionLedger {
     const window = wish === undefined ? this.#window : Math.min(WINDOW.max, Math.max(WINDOW.min, wish));
     const { asked, answered } = this.#count(id);
     // Where the id may be in use, the new request may be refused, and what the older one was granted holds.
-    const isFree = asked === answered && !this.#streams.has(id);
+    const isFree = asked === answered && !this.#streams.has(id) && !this.subscriptions.has(id);
     this.#limits.set(id, isFree ? window : Math.max(window, this.#limits.get(id) ?? 0));
   }
 
@@ -176,7 +205,24 @@ export class SessionLedger {
       case 'UNIQUE_OK':
       case 'PONG':
       case 'PRIO_OK':
-        return this.#reply(message.id, message.kind);
+        return void this.#reply(message.id, message.kind);
+      case 'EDIT_OK':
+        return this.#edited(message);
+      case 'HISTORY_OK':
+        return this.#history(message);
+      case 'SUBSCRIBE_OK':
+        this.#reply(message.id, message.kind);
+        return this.subscriptions.opened(message);
+      case 'UNSUBSCRIBE_OK':
+      case 'FOCUS_OK':
+        return this.#ofSubscription(message);
+      case 'EDITS':
+      case 'SNAP':
+      case 'LIVE':
+      case 'RESET':
+      case 'PEERS':
+      case 'UNSUBSCRIBED':
+        return this.subscriptions.received(message, size);
       case 'PING':
       case 'BEAT':
       case 'GOAWAY':
@@ -186,12 +232,42 @@ export class SessionLedger {
     }
   }
 
-  #reply(id: number, kind: Kind): void {
-    const { kinds } = this.#count(id);
+  /** @returns what was asked, if anything was. */
+  #reply(id: number, kind: Kind): ClientMessage | undefined {
+    const { kinds, open } = this.#count(id);
     const left = kinds.get(kind) ?? 0;
     kinds.set(kind, left - 1);
     if (left <= 0) this.faults.push(`${kind} ${id} answers nothing that was asked`);
     this.#answer(id, kind);
+    const at = open.findIndex((message) => REPLIES[message.kind] === kind);
+    return at < 0 ? undefined : open.splice(at, 1)[0];
+  }
+
+  #edited({ id, seq, dup = false, results }: Extract<ServerMessage, { kind: 'EDIT_OK' }>): void {
+    const asked = this.#reply(id, 'EDIT_OK');
+    if (asked?.kind !== 'EDIT') return;
+    if (results.length !== asked.ops.length)
+      this.faults.push(`EDIT_OK ${id} has ${results.length} results of ${asked.ops.length} ops`);
+    this.acknowledged.push({ path: asked.path, wid: asked.wid, wseq: asked.wseq, seq, dup });
+  }
+
+  #history({ id, edits, more, head }: Extract<ServerMessage, { kind: 'HISTORY_OK' }>): void {
+    const asked = this.#reply(id, 'HISTORY_OK');
+    if (asked?.kind !== 'HISTORY') return;
+    const { after, limit, user, kinds } = asked;
+    const seqs = edits.map((edit) => edit['seq'] as number);
+    const isWhole = user === undefined && kinds === undefined;
+    if (seqs.some((seq, i) => (isWhole ? seq !== after + 1 + i : seq <= (seqs[i - 1] ?? after)) || seq > after + limit))
+      this.faults.push(`HISTORY_OK ${id} of (${after}, ${after + limit}] holds ${seqs}`);
+    if (isWhole && more !== after + seqs.length < head && after < head)
+      this.faults.push(`HISTORY_OK ${id} tells more: ${more} behind ${after + seqs.length} of ${head}`);
+  }
+
+  /** What UNSUBSCRIBE and FOCUS mean is known for certain where one of their id was under way: else nothing is taken from it. */
+  #ofSubscription({ id, kind }: Extract<ServerMessage, { kind: 'UNSUBSCRIBE_OK' | 'FOCUS_OK' }>): void {
+    const asked = this.#reply(id, kind);
+    if (asked?.kind === 'UNSUBSCRIBE') this.subscriptions.ended(asked.sub);
+    if (asked?.kind === 'FOCUS') this.subscriptions.focused(asked.sub);
   }
 
   #answer(id: number, what: string): void {
@@ -249,9 +325,15 @@ export class SessionLedger {
     if (message === '' || /\n|\/(tmp|work|home)\/|\.[jt]s:\d/.test(message))
       this.faults.push(`ERROR ${id} says ${JSON.stringify(message)}`);
     // It ends a stream where one of its id is open; else it is the answer to a request.
-    if (id !== 0 && this.#streams.delete(id)) return;
-    if (id !== 0) return this.#answer(id, 'ERROR');
-    // Of a frame without an id, or whose id is in use: which one it was, the counts need not know.
-    if (--this.due < 0) this.faults.push(`ERROR 0 (${message}): more answers than requests`);
+    if (id !== 0 && (this.#streams.delete(id) || this.subscriptions.ended(id))) return;
+    if (id !== 0) {
+      this.subscriptions.refused(id);
+      this.#count(id).open.shift();
+      return this.#answer(id, 'ERROR');
+    }
+    // Of a frame whose id is in use, or that has none, or that has no reply: which one it was, the counts need not know.
+    const named = /^the id (\d+) is in use$/.exec(message)?.[1];
+    if (named === undefined && this.#perhaps > 0) this.#perhaps--;
+    else if (--this.due < 0) this.faults.push(`ERROR 0 (${message}): more answers than requests`);
   }
 }

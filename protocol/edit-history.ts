@@ -20,10 +20,35 @@ export class History<K, V> {
   readonly #keys = new Map<number, K[]>();
   /** Of the edit under way: what was in force before it. */
   readonly #before = new Map<K, Entry<V> | undefined>();
+  #revision = 0;
+
+  /** Another one whenever keys came or went. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /** Keys that edits ever made something of, in force or not. */
+  get size(): number {
+    return this.#known.size;
+  }
+
+  /** Those keys, in the order in which they came. Keys of later edits may come while this is read. */
+  keys(): Iterable<K> {
+    return this.#known.keys();
+  }
 
   /** What the latest edit in force made of a key. */
   current(key: K): Entry<V> | undefined {
     return this.#known.get(key)?.current;
+  }
+
+  /**
+   * What the latest edit in force had made of a key as of a seq.
+   *
+   * @param out seqs that were out of force then.
+   */
+  at(key: K, seq: number, out: ReadonlySet<number>): Entry<V> | undefined {
+    return this.#known.get(key)?.entries.findLast((entry) => entry.seq <= seq && !out.has(entry.seq));
   }
 
   /** Keys that an edit in force made something of, with it. */
@@ -38,6 +63,7 @@ export class History<K, V> {
     this.#note(key, known?.current);
     if (known === undefined) {
       this.#known.set(key, { entries: [entry], current: entry });
+      this.#revision++;
       this.#keysOf(seq).push(key);
       return;
     }
@@ -95,7 +121,9 @@ export class History<K, V> {
     for (const key of this.#keys.get(seq) ?? []) {
       const known = this.#known.get(key);
       known?.entries.pop();
-      if (known?.entries.length === 0) this.#known.delete(key);
+      if (known?.entries.length !== 0) continue;
+      this.#known.delete(key);
+      this.#revision++;
     }
     this.#keys.delete(seq);
     for (const [key, before] of this.#before) {
@@ -113,6 +141,7 @@ export class History<K, V> {
   /** Takes in what `dump` gave. */
   load(key: K, entries: Entry<V>[], isInForce: (seq: number) => boolean): void {
     this.#known.set(key, { entries, current: entries.findLast((entry) => isInForce(entry.seq)) });
+    this.#revision++;
     for (const { seq } of entries) this.#keysOf(seq).push(key);
   }
 }

@@ -51,6 +51,14 @@ export class Regions {
     }
   }
 
+  /** As `all`, as of a seq, `out` being out of force then. May be read while edits go on. */
+  *allAt(seq: number, out: ReadonlySet<number>): Generator<Region> {
+    for (const [key, declared] of this.#declared) {
+      const box = this.#boxes.at(key, seq, out)?.value?.box;
+      if (box !== undefined) yield { ...declared, box };
+    }
+  }
+
   /** Begins an edit: `finish` or `abort` must follow. */
   begin(): void {
     this.#fresh = [];

@@ -12,12 +12,13 @@ import type { Changes, Region } from './edit-changes.ts';
 import { Force, type Turn } from './edit-force.ts';
 import { History } from './edit-history.ts';
 import { NewIds, namedIds, resolve } from './edit-new-ids.ts';
-import { badOp, type IdRef, type Op, type OpResult, type Row, type TableName } from './edit-ops.ts';
+import { badOp, type IdRef, type Op, type OpResult, type Row, TABLES, type TableName } from './edit-ops.ts';
 import { Regions } from './edit-regions.ts';
 import { Tables } from './edit-tables.ts';
 import { BflyError } from './errors.ts';
 import type { Applied, FoldContext, LoggedEdit, VoxelOutcome } from './fold-context.ts';
 import { type FrozenLinks, freezeLinks } from './frozen-links.ts';
+import { FrozenTables } from './frozen-tables.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
 import { membersOf } from './members.ts';
 import { recordedGifts } from './recorded-gifts.ts';
@@ -26,6 +27,7 @@ import { nodesOf } from './wire-lists.ts';
 
 export type { Applied, FoldContext, LoggedEdit, VoxelOutcome } from './fold-context.ts';
 export type { FrozenLinks } from './frozen-links.ts';
+export type { FrozenTables } from './frozen-tables.ts';
 
 const LAYOUT = 1;
 /** Nodes of `changes` but for `parted`, which is sent in pieces: of the 65,536 of a message as many are left for these, ops and results. */
@@ -361,6 +363,17 @@ export class EditState {
   /** The links as they are now, for pages over many turns while edits go on. Costs copies of three typed arrays. */
   freezeLinks(): FrozenLinks {
     return freezeLinks(this.#bodies, this.seq);
+  }
+
+  /** Rows whose keys edits ever made something of. */
+  get editedRowCount(): number {
+    return TABLES.reduce((sum, table) => sum + this.#tables.editedCount(table), 0);
+  }
+
+  /** Regions, rows and metadata as they are now, for reading over many turns while edits go on. Copies nothing. */
+  freezeTables(): FrozenTables {
+    const { seq } = this;
+    return new FrozenTables(seq, this.#regions, this.#tables, this.#meta, () => this.outOfForce(seq));
   }
 
   /** All that is needed to go on from here, in parts of at most 4 MiB; owned. The same edits give the same bytes. */

@@ -25,6 +25,7 @@ export class Tables {
   /** The greatest key that rows of edits ever had, -1n where there was none. */
   #lastKey: Readonly<Record<TableName, bigint>> = { neuron: -1n, synapse: -1n, annotation: -1n };
   #lastKeyBefore = this.#lastKey;
+  readonly #sorted = new Map<TableName, { readonly revision: number; readonly keys: BigUint64Array }>();
 
   constructor(context: FoldContext) {
     this.#context = context;
@@ -40,6 +41,27 @@ export class Tables {
   *edited(table: TableName): Generator<readonly [key: bigint, row: Row | undefined]> {
     for (const [key, { value }] of this.#rows[table].currents())
       if (value !== undefined || this.#context.baseRow(table, key) !== undefined) yield [key, value];
+  }
+
+  /** Keys that edits ever made something of. */
+  editedCount(table: TableName): number {
+    return this.#rows[table].size;
+  }
+
+  /** Those keys, ascending, in force or not. Shared: not to be changed. */
+  editedKeys(table: TableName): BigUint64Array {
+    const { revision } = this.#rows[table];
+    const known = this.#sorted.get(table);
+    if (known?.revision === revision) return known.keys;
+    const keys = BigUint64Array.from(this.#rows[table].keys()).sort();
+    this.#sorted.set(table, { revision, keys });
+    return keys;
+  }
+
+  /** What edits had made of a key as of a seq, `out` being out of force then: its row, null for gone, undefined where none decided. */
+  editedRowAt(table: TableName, key: bigint, seq: number, out: ReadonlySet<number>): Row | null | undefined {
+    const entry = this.#rows[table].at(key, seq, out);
+    return entry === undefined ? undefined : (entry.value ?? null);
   }
 
   /** Begins an edit: `finish` or `abort` must follow. Keys that it names are not assigned by it, whatever their place. */

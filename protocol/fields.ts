@@ -137,10 +137,19 @@ export function readBox(value: unknown, field: string): Box {
   return box;
 }
 
+/** Paths that were found legal: a client names the same few over and over. */
+const legalPaths = new Set<string>();
+const REMEMBERED_PATHS = 1_024;
+
 export function readPath(value: unknown): string {
+  if (legalPaths.has(value as string)) return value as string; // only texts are in it
   const path = readString(value, 'path', 515);
   const fault = pathFault(path);
-  if (fault === undefined) return path;
+  if (fault === undefined) {
+    if (legalPaths.size >= REMEMBERED_PATHS) legalPaths.clear();
+    legalPaths.add(path);
+    return path;
+  }
   throw new BflyError(
     'BAD_REQUEST',
     `path has ${fault}; legal are 1 to 4 segments of 1 to 128 bytes of NFC UTF-8 joined by /`,

@@ -1,6 +1,9 @@
 /**
- * The rows of edits: durable edits, fan-out, latency, idle sockets. Part of `npm run bench`; see `run.ts`.
+ * The rows of edits: durable edits, fan-out, latency, idle sockets, opening. Part of `npm run bench`; see `run.ts`.
  */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { makeRow, type Row } from './report.ts';
 import { measureRawLmdb } from './rivals/raw-lmdb.ts';
 import { type ServerProcess, startServerProcess } from './support/child.ts';
@@ -8,6 +11,7 @@ import { CHANNELS } from './support/store.ts';
 import { measureEdits, measureLatency } from './workloads/edits.ts';
 import { type FanOutKind, measureFanOut } from './workloads/fan-out.ts';
 import { measureIdle } from './workloads/idle.ts';
+import { makeOpeningBench } from './workloads/opening.ts';
 
 /** How to measure. */
 export interface EditBenchOptions {
@@ -24,6 +28,9 @@ const CACHE_BYTES = String(2 ** 28);
 const EDIT_BYTES = 280;
 const WRITERS = 64;
 const IDLE_SOCKETS = 10_000;
+const LINKS = 1_000_000;
+/** Edits behind a snapshot. */
+const TAIL = 100_000;
 
 /** Measures everything about edits whose row's name contains `only`. */
 export async function editRows(options: EditBenchOptions): Promise<Row[]> {
@@ -40,6 +47,8 @@ export async function editRows(options: EditBenchOptions): Promise<Row[]> {
   if (wanted(latency)) rows.push(...(await latencyRows(latency, options)));
   const idle = `memory of an idle subscribed socket, of ${IDLE_SOCKETS}`;
   if (wanted(idle)) rows.push(...(await idleRows(idle, options)));
+  const opening = `a log of ${LINKS.toLocaleString('en')} links opened from its snapshot`;
+  if (wanted(opening)) rows.push(...(await openingRows(opening, options.rounds)));
   return rows;
 }
 
@@ -158,4 +167,37 @@ async function idleRows(name: string, options: EditBenchOptions): Promise<Row[]>
     makeRow(`${name} / 12 KB`, 'KB', [ours / KB], [12], 1, true),
     makeRow(`${name} / bare uWebSockets.js`, 'KB', [ours / KB], [bare / KB], undefined, true),
   ];
+}
+
+async function openingRows(name: string, rounds: number): Promise<Row[]> {
+  process.stderr.write(`${name} …\n`);
+  const dataDir = mkdtempSync(path.join(tmpdir(), 'bfly-bench-opening-'));
+  try {
+    const bench = await makeOpeningBench(dataDir, LINKS);
+    const several = async (): Promise<number[]> => {
+      const seconds: number[] = [];
+      for (let round = 0; round < rounds; round++) seconds.push(await bench.open());
+      return seconds;
+    };
+    const replayed = await several();
+    await bench.snapshot();
+    const opened = await several();
+    await bench.grow(TAIL);
+    const behind = await several();
+    await bench.close();
+    const tail = TAIL.toLocaleString('en');
+    return [
+      makeRow(`${name} / by a replay of all edits`, 's', opened, replayed, 0.1, true),
+      makeRow(
+        `${name}, and ${tail} edits behind it / by a replay of all edits`,
+        's',
+        behind,
+        replayed,
+        undefined,
+        true,
+      ),
+    ];
+  } finally {
+    rmSync(dataDir, { recursive: true, force: true });
+  }
 }

@@ -25,6 +25,7 @@ import { ingestDemo } from './ingest/demo.ts';
 import type { IngestProgress } from './ingest/ingest.ts';
 import { AllowedPaths } from './utility/allowed-paths.ts';
 import { type Catalogue, catalogueChannels } from './utility/catalogue.ts';
+import { inTurn } from './utility/in-turn.ts';
 import type { Logger } from './utility/log.ts';
 
 /** What a server is started with. */
@@ -116,8 +117,8 @@ async function startWith(authority: Authority, options: ServerOptions): Promise<
   try {
     return await startOn(database, maker, authority, options);
   } catch (error) {
-    await maker.close();
-    await database.close();
+    // What is wrong is why it did not start, not what its end says.
+    await inTurn(log, [() => maker.close(), () => database.close()]).catch(() => {});
     throw error;
   }
 }
@@ -158,17 +159,18 @@ async function startOn(
   // In the same turn, so that nobody has asked yet; whoever asks for rows waits for them. It never fails.
   void tables.loadConfig(options.catalogue);
   let stopping: Promise<void> | undefined;
-  const stop = async (): Promise<void> => {
-    transport.stopListening();
-    await hub.leave(options.graceMs ?? GRACE_MS);
-    await transport.close();
-    await authority.close();
-    // Before the logs: one that is being opened waits for its tables.
-    await tables.stop();
-    await logs.close();
-    await maker.close();
-    await database.close();
-  };
+  const stop = (): Promise<void> =>
+    inTurn(log, [
+      async () => transport.stopListening(),
+      () => hub.leave(options.graceMs ?? GRACE_MS),
+      () => transport.close(),
+      () => authority.close(),
+      // Before the logs: one that is being opened waits for its tables.
+      () => tables.stop(),
+      () => logs.close(),
+      () => maker.close(),
+      () => database.close(),
+    ]);
   return {
     url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
     port,

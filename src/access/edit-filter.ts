@@ -43,10 +43,15 @@ export class EditFilter {
     return isEmpty ? undefined : { ops: kept, changes };
   }
 
+  /** Whether it leaves nothing out. */
+  get isOpen(): boolean {
+    return [this.#box, this.#mips, this.#ids, this.#kinds].every((part) => part === undefined);
+  }
+
   /** Whether a row is to be shown. */
-  meetsRow(row: Row): boolean {
+  meetsRow(table: TableName, row: Row): boolean {
     if (this.#kinds !== undefined && !this.#kinds.has('put')) return false;
-    return this.#meetsPlace(row) && this.#meetsIds(idsOfRow(row));
+    return this.#meetsPlace(row) && this.#meetsIds(idsOfRow(table, row));
   }
 
   /** Rows that do not meet the filter are told as gone: they may have met it before. */
@@ -54,9 +59,11 @@ export class EditFilter {
     const kept: Partial<Record<TableName, readonly Row[]>> = {};
     const left: Partial<Record<TableName, readonly bigint[]>> = {};
     for (const table of TABLES) {
-      const all = rows[table] ?? [];
-      const met = all.filter((row) => this.meetsRow(row));
-      const keys = [...(gone[table] ?? []), ...all.filter((row) => !met.includes(row)).map(({ key }) => key)];
+      const met: Row[] = [];
+      const keys = [...(gone[table] ?? [])];
+      for (const row of rows[table] ?? [])
+        if (this.meetsRow(table, row)) met.push(row);
+        else keys.push(row.key);
       if (met.length > 0) kept[table] = met;
       if (keys.length > 0) left[table] = keys;
     }
@@ -137,7 +144,7 @@ function asId(value: unknown): bigint[] {
   return typeof value === 'number' && Number.isInteger(value) && value >= 0 ? [BigInt(value)] : [];
 }
 
-function idsOfRow(row: Row): bigint[] {
-  const { pre, post, ids } = row;
-  return [pre, post, ...(Array.isArray(ids) ? ids : [])].flatMap(asId);
+/** Ids of voxels that a row is about. The key of a neuron is one. */
+function idsOfRow(table: TableName, { key, pre, post, ids }: Row): bigint[] {
+  return [table === 'neuron' ? key : undefined, pre, post, ...(Array.isArray(ids) ? ids : [])].flatMap(asId);
 }

@@ -1,52 +1,48 @@
 /** HISTORY: pages of a log. Rule [S14]. */
-import { BflyError } from '../../protocol/errors.ts';
-import type { ClientMessage, EditRecord } from '../../protocol/messages.ts';
+import type { ClientMessage, EditRecord, ServerMessage } from '../../protocol/messages.ts';
 import { pack, unpack } from '../../protocol/msgpack.ts';
 import { nameOf } from '../core/edits/edit-feed.ts';
 import type { OpenLog } from '../core/edits/edit-logs.ts';
 import { authorPart, privatePartOf, publicPartOf } from '../core/edits/edit-record.ts';
-import type { OpenRequest, SessionContext } from './session-context.ts';
+import type { SessionContext } from './session-context.ts';
 
+type IsOwn = (wid: Uint8Array) => boolean;
 type History = Extract<ClientMessage, { kind: 'HISTORY' }>;
 
 /** Bytes of edits in a reply, which may have 64 KiB. */
 const PAGE_BYTES = 60 * 1024;
 
-/** Answers a HISTORY. */
-export function answerHistory(message: History, context: SessionContext, writers: ReadonlySet<string>): void {
-  const { home, requests, send, error, checkRead } = context;
-  const request: OpenRequest = { cancel: () => {}, drop: () => {} };
-  requests.set(message.id, request);
-  const finish = (): boolean => requests.get(message.id) === request && requests.delete(message.id);
-  const opening = async (): Promise<OpenLog> => {
-    checkRead(message.path);
-    return home.peekLog(message.path) ?? (await home.openLog(message.path));
-  };
-  opening().then(
-    (open) => {
-      if (!finish()) return;
-      const { epoch, head } = open.log;
-      send({ kind: 'HISTORY_OK', id: message.id, epoch, first: 1, head, ...historyPage(message, open, writers) });
-    },
-    (fault: unknown) => {
-      if (!finish()) return;
-      if (!(fault instanceof BflyError)) home.log.error({ err: fault }, 'a history failed');
-      error(message.id, fault instanceof BflyError ? fault : new BflyError('INTERNAL', 'the history failed'));
-    },
-  );
+/** The answer to a HISTORY. @throws what opening the path throws. */
+export async function answerHistory(
+  message: History,
+  { home, checkRead, identity }: SessionContext,
+  writers: ReadonlySet<string>,
+): Promise<ServerMessage> {
+  checkRead(message.path);
+  const open = home.peekLog(message.path) ?? (await home.openLog(message.path));
+  // The right may have gone while the path was opened.
+  checkRead(message.path);
+  const { epoch, head } = open.log;
+  const page = historyPage(message, open, isOwnOf(open, writers, identity().user.id));
+  return { kind: 'HISTORY_OK', id: message.id, epoch, first: 1, head, ...page };
+}
+
+/** Tells the writers of the session, which may have asked for one that has become another user's. */
+function isOwnOf({ log }: OpenLog, writers: ReadonlySet<string>, user: string): IsOwn {
+  return (wid) => writers.has(nameOf(wid)) && log.lastOf(wid, user) !== undefined;
 }
 
 /** The page ends with the range, or where it is full: then the next one begins behind its last edit. */
 function historyPage(
   { after, limit, user, kinds }: History,
   { log }: OpenLog,
-  writers: ReadonlySet<string>,
+  isOwn: IsOwn,
 ): { readonly edits: EditRecord[]; readonly more: boolean } {
   const edits: EditRecord[] = [];
   const last = Math.min(log.head, after + limit);
   let bytes = 0;
   for (const { value } of log.reader.page(after, limit, last)) {
-    const edit = editOf(value, writers);
+    const edit = editOf(value, isOwn);
     if (user !== undefined && userOf(edit) !== user) continue;
     if (kinds !== undefined && !hasKind(edit, kinds)) continue;
     bytes += Math.min(value.length, PAGE_BYTES);
@@ -56,11 +52,10 @@ function historyPage(
   return { edits, more: last < log.head };
 }
 
-function editOf(value: Uint8Array, writers: ReadonlySet<string>): EditRecord {
+function editOf(value: Uint8Array, isOwn: IsOwn): EditRecord {
   const publicPart = publicPartOf(value);
-  if (writers.size === 0) return unpack(publicPart) as EditRecord;
   const { wid, wseq } = privatePartOf(value);
-  return unpack(writers.has(nameOf(wid)) ? authorPart(publicPart, wid, wseq) : publicPart) as EditRecord;
+  return unpack(isOwn(wid) ? authorPart(publicPart, wid, wseq) : publicPart) as EditRecord;
 }
 
 /** An edit that is larger than a reply comes without what makes it large, and says so. */

@@ -1,13 +1,14 @@
-/** Requests that have one reply: INFO, LIST, FEATURE, UNIQUE. */
+/** Requests that have one reply: INFO, LIST, FEATURE, UNIQUE, HISTORY. */
 
 import { encodeServer, writeReplyId } from '../../protocol/encode.ts';
 import { BflyError } from '../../protocol/errors.ts';
 import type { ClientMessage, ServerMessage } from '../../protocol/messages.ts';
 import type { ChannelInfo } from '../../protocol/volume.ts';
 import { isQuickFeature } from '../core/features.ts';
+import { answerHistory } from './history.ts';
 import type { OpenRequest, SessionContext } from './session-context.ts';
 
-type Question = Extract<ClientMessage, { kind: 'INFO' | 'LIST' | 'FEATURE' | 'UNIQUE' }>;
+type Question = Extract<ClientMessage, { kind: 'INFO' | 'LIST' | 'FEATURE' | 'UNIQUE' | 'HISTORY' }>;
 type Unique = Extract<ClientMessage, { kind: 'UNIQUE' }>;
 
 /** Entries of a LIST page unless the client says otherwise; 128 bytes of name and 515 of path each stay under 64 KiB. */
@@ -33,12 +34,15 @@ interface Line {
 /** Asks the Core, and sends what it says. */
 export class Questions {
   readonly #context: SessionContext;
+  readonly #writers: ReadonlySet<string>;
   readonly #quick: Line = { waiting: [], running: 0, places: 8 };
   /** Scans of UNIQUE and FEATURE run one at a time, and nothing else waits for them. Rule [I7]. */
   readonly #scans: Line = { waiting: [], running: 0, places: 1 };
 
-  constructor(context: SessionContext) {
+  /** @param writers names of the session's writers. */
+  constructor(context: SessionContext, writers: ReadonlySet<string>) {
     this.#context = context;
+    this.#writers = writers;
   }
 
   /** Takes a question; the answer follows. */
@@ -129,6 +133,8 @@ export class Questions {
         this.#context.checkRead(question.path);
         return uniquePage(question, ids);
       }
+      case 'HISTORY':
+        return answerHistory(question, this.#context, this.#writers);
     }
   }
 

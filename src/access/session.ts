@@ -6,7 +6,6 @@ import { FRAME, MAX_REPLY, WINDOW } from '../../protocol/limits.ts';
 import type { ClientMessage, Hello, ServerMessage, Welcome, Wire } from '../../protocol/messages.ts';
 import { notFound } from '../core/core.ts';
 import { EditRequests } from './edit-requests.ts';
-import { answerHistory } from './history.ts';
 import { PullRequests } from './pull-requests.ts';
 import { Questions } from './questions.ts';
 import { SendQueue } from './send-queue.ts';
@@ -176,6 +175,7 @@ export class Session implements ConnectionEvents {
 
   /** The requests are gone before the first is dropped: what it made way for sees that nobody waits any more. */
   #dropRequests(): void {
+    this.#work?.subscriptions.close();
     const requests = [...this.#requests.values()];
     this.#requests.clear();
     for (const request of requests) request.drop();
@@ -185,9 +185,9 @@ export class Session implements ConnectionEvents {
 
   /** Heartbeats and the watch over silent and stuck clients. Rule [C6]. */
   sweep(now: number): void {
-    if (this.#closed || !this.welcomed) return;
-    // Nothing of it comes before WELCOME, which may wait for subscriptions.
-    if (this.#early === undefined) this.#auth.sweep();
+    // Nothing comes before WELCOME, which may wait for subscriptions.
+    if (this.#closed || !this.welcomed || this.#early !== undefined) return;
+    this.#auth.sweep();
     if (this.#closed) return;
     this.#work?.pulls.sweep(now);
     this.#work?.edits.sweep(now);
@@ -348,26 +348,26 @@ export class Session implements ConnectionEvents {
     this.#work = {
       ...{ context, queue, edits, subscriptions },
       pulls: new PullRequests(context),
-      questions: new Questions(context),
+      questions: new Questions(context, edits.writers),
     };
     const greet = (resume: Wire[]): void => this.#greet(hello, session, { win, frame, resume });
     if (hello.resume === undefined || hello.resume.length === 0) {
       greet([]);
       return done();
     }
-    subscriptions.resume(hello.resume).then(
-      ({ replies, begin }) => {
+    subscriptions
+      .resume(hello.resume)
+      .then(({ replies, begin }) => {
         // They were taken up for a connection that has gone meanwhile.
         if (this.#closed) return this.#dropRequests();
         greet(replies);
         begin();
         done();
-      },
-      (error: unknown) => {
+      })
+      .catch((error: unknown) => {
         home.log.error({ err: error }, 'subscriptions could not be taken up again');
         this.close(CLOSE_CODES.INTERNAL, 'the server failed');
-      },
-    );
+      });
   }
 
   #greet(hello: Hello, session: string, granted: Pick<Welcome, 'win' | 'frame' | 'resume'>): void {
@@ -433,12 +433,11 @@ export class Session implements ConnectionEvents {
         return work.subscriptions.unsubscribe(message);
       case 'FOCUS':
         return work.subscriptions.focus(message);
-      case 'HISTORY':
-        return answerHistory(message, work.context, work.edits.writers);
       case 'INFO':
       case 'LIST':
       case 'FEATURE':
       case 'UNIQUE':
+      case 'HISTORY':
         return work.questions.ask(message);
       default:
         return this.#error(message.id, new BflyError('UNSUPPORTED', `${message.kind} is not supported by this server`));

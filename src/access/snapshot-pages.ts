@@ -1,12 +1,11 @@
 /** The pages of a snapshot for one subscriber, made one by one as it takes them. Rules [S10], [S11]. */
 import type { Row, TableName } from '../../protocol/edit-ops.ts';
-import { TABLES } from '../../protocol/edit-ops.ts';
-import type { EditState } from '../../protocol/edit-state.ts';
 import { encodeServer } from '../../protocol/encode.ts';
 import { pack } from '../../protocol/msgpack.ts';
 import { wireRow } from '../../protocol/wire-lists.ts';
-import type { OpenLog } from '../core/edits/edit-logs.ts';
 import type { EditFilter } from './edit-filter.ts';
+import type { FrozenState } from './frozen-state.ts';
+import { hasTime } from './turns.ts';
 
 /** A position in a snapshot: what `snap` in SUBSCRIBE names. */
 export interface SnapPosition {
@@ -15,120 +14,19 @@ export interface SnapPosition {
 }
 
 /** Sections in order. Rule [S11]. */
-export const SECTIONS = ['links', 'regions', 'rows:neuron', 'rows:synapse', 'rows:annotation', 'end'] as const;
+export const SECTIONS = ['links', 'regions', 'rows:neuron', 'rows:synapse', 'rows:annotation', 'meta', 'end'] as const;
 type Section = (typeof SECTIONS)[number];
+/** What FOCUS shows anew. Rule [S13]. */
+export const FOCUS_SECTIONS: readonly Section[] = SECTIONS.filter((section) => section !== 'links');
 
 /** Bytes of a page, about; links have 16 each. */
 const PAGE_BYTES = 48 * 1024;
 const LINK_BYTES = 16;
-/** Rows that are looked at for one page. */
-const ROWS_AT_ONCE = 256;
+/** After so many rows the clock is looked at. */
+const ROWS_BETWEEN_LOOKS = 32;
 
-/** The state of a path at one seq, as it is sent; shared by all who are sent it. */
-export class FrozenState {
-  readonly seq: number;
-  /** When it was taken, ms. */
-  readonly at: number;
-  readonly #open: OpenLog;
-  readonly #source: EditState;
-  #durable = false;
-  readonly #links;
-  readonly #regions: readonly unknown[];
-  /** Rows that edits changed, by key ascending; undefined = gone. */
-  readonly #edited = new Map<TableName, readonly (readonly [key: bigint, row: Row | undefined])[]>();
-
-  /** Copies what edits will change; the state must be durable when pages of it are sent. */
-  constructor(open: OpenLog, now: number) {
-    const { state } = open.log;
-    this.seq = state.seq;
-    this.at = now;
-    this.#open = open;
-    this.#source = state;
-    this.#links = state.freezeLinks();
-    this.#regions = [...state.regions()];
-    for (const table of TABLES) {
-      const rows = [...state.editedRows(table)].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
-      this.#edited.set(table, rows);
-    }
-  }
-
-  /** Whether it may be sent: "void" where the edits that it held were not kept. */
-  get standing(): 'durable' | 'waiting' | 'void' {
-    if (this.#durable) return 'durable';
-    const { log } = this.#open;
-    if (log.state !== this.#source) return 'void';
-    this.#durable = this.seq <= log.head;
-    return this.#durable ? 'durable' : 'waiting';
-  }
-
-  /** Links of a page, and the row that the next one begins with; undefined at the end. Owned. */
-  links(row: number): { readonly rows: Uint8Array; readonly next: number | undefined } {
-    const most = Math.floor(PAGE_BYTES / LINK_BYTES);
-    const rows = this.#links.page(row, most);
-    const next = row + rows.length / LINK_BYTES;
-    return { rows, next: next < this.#links.rows ? next : undefined };
-  }
-
-  regions(row: number): { readonly rows: readonly unknown[]; readonly next: number | undefined } {
-    const most = 512;
-    const rows = this.#regions.slice(row, row + most);
-    return { rows, next: row + most < this.#regions.length ? row + most : undefined };
-  }
-
-  /**
-   * Rows of a table behind a key, as they were.
-   *
-   * @returns the last key that was looked at; undefined at the end.
-   */
-  rows(
-    table: TableName,
-    after: bigint | undefined,
-    filter: EditFilter | undefined,
-  ): { readonly rows: readonly Row[]; readonly next: bigint | undefined } {
-    const base = this.#open.log.rows.baseRows(table, after, ROWS_AT_ONCE);
-    const edited = this.#edited.get(table) ?? [];
-    const lastBase = base.length < ROWS_AT_ONCE ? undefined : base[base.length - 1]?.key;
-    const merged = new Map<bigint, Row>(base.map((row) => [row.key, row]));
-    for (let at = firstBehind(edited, after); at < edited.length; at++) {
-      const [key, row] = edited[at] as (typeof edited)[number];
-      if (lastBase !== undefined && key > lastBase) break;
-      if (row === undefined) merged.delete(key);
-      else merged.set(key, row);
-      if (lastBase === undefined && merged.size >= 2 * ROWS_AT_ONCE) return this.#page(merged, key, filter);
-    }
-    return this.#page(merged, lastBase, filter);
-  }
-
-  /** As many rows as fit a page. */
-  #page(
-    merged: ReadonlyMap<bigint, Row>,
-    next: bigint | undefined,
-    filter: EditFilter | undefined,
-  ): { readonly rows: readonly Row[]; readonly next: bigint | undefined } {
-    const sorted = [...merged.values()].sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
-    const rows: Row[] = [];
-    let bytes = 0;
-    for (const row of sorted) {
-      if (filter !== undefined && !filter.meetsRow(row)) continue;
-      bytes += pack(row).length;
-      if (rows.length > 0 && bytes > PAGE_BYTES) return { rows, next: rows[rows.length - 1]?.key };
-      rows.push(row);
-    }
-    return { rows, next };
-  }
-}
-
-function firstBehind(rows: readonly (readonly [key: bigint, ...rest: unknown[]])[], after: bigint | undefined): number {
-  if (after === undefined) return 0;
-  let low = 0;
-  let high = rows.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((rows[middle] as readonly [bigint])[0] <= after) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
+/** Regions, rows, or keys with values; undefined: nothing where there might have been something. */
+type Items = Generator<unknown>;
 
 /** Sends one frozen state to one subscriber. */
 export class SnapshotPages {
@@ -138,13 +36,22 @@ export class SnapshotPages {
   readonly #filter: EditFilter | undefined;
   /** Sections that are still to be sent. */
   readonly #sections: Section[];
+  /** Of the first of them: rows that were sent. */
   #row = 0;
-  #after: bigint | undefined;
+  /** Rows that the subscriber has from before. */
+  #skip = 0;
+  #items: Items | undefined;
+  /** Of the page that is being made. */
+  #page: unknown[] = [];
+  #bytes = 0;
 
-  /**
-   * @param from where to go on, for a snapshot that was cut off: pages end where they did before.
-   */
-  constructor(state: FrozenState, filter: EditFilter | undefined, sections: readonly Section[], from?: SnapPosition) {
+  /** @param from where to go on, for a snapshot that was cut off under the same filter. */
+  constructor(
+    state: FrozenState,
+    filter: EditFilter | undefined,
+    sections: readonly Section[] = SECTIONS,
+    from?: SnapPosition,
+  ) {
     this.state = state;
     this.isWhole = sections.includes('links');
     this.#filter = filter;
@@ -152,51 +59,98 @@ export class SnapshotPages {
     const at = from === undefined ? -1 : sections.findIndex((section) => section === from.section);
     this.#sections = sections.slice(Math.max(0, at));
     if (from === undefined || at < 0) return;
-    if (!from.section.startsWith('rows:')) this.#row = from.row;
-    else while (this.#row < from.row && this.#sections[0] === from.section) this.#nextRows(from.section);
+    this.#row = from.row;
+    this.#skip = from.row;
   }
 
-  /** The next SNAP frame of subscription `sub`; undefined when all were sent. Borrowed. */
-  next(sub: number): Uint8Array | undefined {
+  /** The next SNAP frame of subscription `sub`, borrowed; "later" where this turn is over, undefined when all were sent. */
+  next(sub: number): Uint8Array | 'later' | undefined {
     const section = this.#sections[0];
     if (section === undefined) return undefined;
-    const { seq } = this.state;
     const row = this.#row;
-    const frame = (rows: unknown, more: boolean): Uint8Array =>
-      encodeServer({ kind: 'SNAP', id: sub, seq, section, row, more, rows });
-    switch (section) {
-      case 'links': {
-        const page = this.state.links(row);
-        this.#goOn(page.next);
-        return frame(page.rows, page.next !== undefined);
+    const page = section === 'links' ? this.#nextLinks(row) : this.#nextItems(section);
+    if (page === undefined) return 'later';
+    if (!page.more) this.#endSection();
+    return encodeServer({ kind: 'SNAP', id: sub, seq: this.state.seq, section, row, ...page });
+  }
+
+  #nextLinks(row: number): { readonly rows: Uint8Array; readonly more: boolean } {
+    const { links } = this.state;
+    if (links === undefined) throw new TypeError('a state without links has none to send');
+    const rows = links.page(row, Math.floor(PAGE_BYTES / LINK_BYTES));
+    this.#row = row + rows.length / LINK_BYTES;
+    return { rows, more: this.#row < links.rows };
+  }
+
+  /** Undefined where the page is not full when the turn is over: it goes on. */
+  #nextItems(section: Section): { readonly rows: unknown; readonly more: boolean } | undefined {
+    this.#items ??= itemsOf(this.state, section);
+    for (let looked = 1; ; looked++) {
+      const { value: item, done } = this.#items.next();
+      if (done === true) return this.#takePage(section, []);
+      if (item !== undefined && this.#isWanted(section, item)) {
+        const bytes = pack(item).length;
+        if (this.#page.length > 0 && this.#bytes + bytes > PAGE_BYTES) return this.#takePage(section, [item], bytes);
+        this.#page.push(item);
+        this.#bytes += bytes;
       }
-      case 'regions': {
-        const page = this.state.regions(row);
-        this.#goOn(page.next);
-        return frame(page.rows, page.next !== undefined);
-      }
-      case 'end':
-        this.#goOn(undefined);
-        return frame([], false);
-      default: {
-        const page = this.#nextRows(section);
-        return frame(page.rows.map(wireRow), page.next !== undefined);
-      }
+      if (looked % ROWS_BETWEEN_LOOKS === 0 && !hasTime()) return undefined;
     }
   }
 
-  #nextRows(section: string): ReturnType<FrozenState['rows']> {
-    const page = this.state.rows(section.slice('rows:'.length) as TableName, this.#after, this.#filter);
-    const row = this.#row + page.rows.length;
-    this.#after = page.next;
-    this.#goOn(page.next === undefined ? undefined : row);
-    return page;
+  #isWanted(section: Section, item: unknown): boolean {
+    const table = tableOf(section);
+    // Items of tables are rows.
+    if (table !== undefined && this.#filter?.meetsRow(table, item as Row) === false) return false;
+    if (this.#skip === 0) return true;
+    this.#skip--;
+    return false;
   }
 
-  #goOn(next: number | undefined): void {
-    this.#row = next ?? 0;
-    if (next !== undefined) return;
-    this.#after = undefined;
+  /** @param first what the page after it begins with; nothing: there is none. */
+  #takePage(
+    section: Section,
+    first: readonly unknown[],
+    bytes = 0,
+  ): { readonly rows: unknown; readonly more: boolean } {
+    const page = this.#page;
+    this.#page = [...first];
+    this.#bytes = bytes;
+    this.#row += page.length;
+    const rows =
+      section === 'meta'
+        ? Object.fromEntries(page as [string, unknown][])
+        : tableOf(section) === undefined
+          ? page
+          : (page as Row[]).map(wireRow);
+    return { rows, more: first.length > 0 };
+  }
+
+  #endSection(): void {
     this.#sections.shift();
+    this.#items = undefined;
+    this.#row = 0;
+    this.#skip = 0;
+  }
+}
+
+/** All of a section but the links. */
+function* itemsOf(state: FrozenState, section: Section): Items {
+  const table = tableOf(section);
+  if (section === 'regions') yield* state.tables.regions();
+  else if (section === 'meta') yield* state.tables.meta();
+  else if (table !== undefined) yield* state.rows(table);
+}
+
+function tableOf(section: Section): TableName | undefined {
+  switch (section) {
+    case 'rows:neuron':
+      return 'neuron';
+    case 'rows:synapse':
+      return 'synapse';
+    case 'rows:annotation':
+      return 'annotation';
+    default:
+      return undefined;
   }
 }

@@ -6,11 +6,12 @@ import type { ClientMessage, ResumeRequest, ServerMessage, Subscribe, Wire } fro
 import { nameOf } from '../core/edits/edit-feed.ts';
 import type { OpenLog } from '../core/edits/edit-logs.ts';
 import { EditFilter } from './edit-filter.ts';
-import { freeze, frozenAt } from './frozen-states.ts';
+import { freeze, freezeTables, frozenAt } from './frozen-states.ts';
 import { PresencePlace } from './presence-place.ts';
 import type { OpenRequest, SessionContext } from './session-context.ts';
 import { SECTIONS, SnapshotPages } from './snapshot-pages.ts';
 import { Subscription, type SubscriptionHost } from './subscription.ts';
+import { hasTime, inLaterTurn } from './turns.ts';
 
 type Request = Subscribe | ResumeRequest;
 type Reply = Omit<Extract<ServerMessage, { kind: 'SUBSCRIBE_OK' }>, 'kind' | 'id'>;
@@ -23,8 +24,8 @@ interface Entry {
   readonly forget: () => void;
 }
 
-/** Sections that depend on the filter. Rule [S13]. */
-const FILTERED_SECTIONS = SECTIONS.filter((section) => section !== 'links');
+/** Names of writers that a session may ask for. */
+const MAX_WRITERS = 4_096;
 
 /** Subscriptions of one session. */
 export class Subscriptions {
@@ -32,6 +33,9 @@ export class Subscriptions {
   readonly #host: SubscriptionHost;
   readonly #entries = new Map<number, Entry>();
   readonly #writers: Set<string>;
+  #closed = false;
+  /** It goes on in a later turn of the loop. */
+  #resting = false;
   /** SUBSCRIBEs without a reply. */
   readonly #opening = new Map<number, OpenRequest>();
   /** Grants for them. */
@@ -41,13 +45,15 @@ export class Subscriptions {
   constructor(context: SessionContext, writers: Set<string>) {
     this.#context = context;
     this.#writers = writers;
+    const { now } = context.home;
     this.#host = {
       connection: context.connection,
-      now: context.home.now,
+      now,
       sendFrame: (frame) => context.sendBytes(frame, 0),
       isOwn: (writer) => writers.has(writer),
-      writers,
-      refreeze: ({ open, filter }) => new SnapshotPages(freeze(open, context.home.now()), filter, SECTIONS),
+      user: () => context.identity().user.id,
+      freeze: (open, hasLinks) => (hasLinks ? freeze(open, now()) : freezeTables(open, now())),
+      pump: () => this.#pumpAll(),
     };
     context.onIdentity(() => this.#checkRights());
   }
@@ -92,6 +98,8 @@ export class Subscriptions {
    */
   async resume(list: readonly ResumeRequest[]): Promise<{ readonly replies: Wire[]; begin(): void }> {
     const opened = await Promise.allSettled(list.map(({ path }) => this.#open(path)));
+    // Nobody would end them.
+    if (this.#closed) return { replies: [], begin: () => {} };
     const begins: (() => void)[] = [];
     const replies = list.map((request, i): Wire => {
       const result = opened[i] as PromiseSettledResult<OpenLog>;
@@ -123,16 +131,12 @@ export class Subscriptions {
   }
 
   focus(message: Extract<ClientMessage, { kind: 'FOCUS' }>): void {
-    const { home, error, send } = this.#context;
+    const { error, send } = this.#context;
     const entry = this.#entries.get(message.sub);
     if (entry === undefined)
       return error(message.id, new BflyError('NOT_FOUND', `there is no subscription ${message.sub}`));
     try {
-      const filter = new EditFilter(message.filter);
-      const { subscription } = entry;
-      subscription.filter = filter;
-      const sections = subscription.isNew ? SECTIONS : FILTERED_SECTIONS;
-      subscription.showFirst(new SnapshotPages(freeze(subscription.open, home.now()), filter, sections));
+      entry.subscription.focus(new EditFilter(message.filter));
       send({ kind: 'FOCUS_OK', id: message.id });
       this.pumpRest();
     } catch (fault) {
@@ -157,31 +161,83 @@ export class Subscriptions {
 
   /** Sends what goes before tiles. Rule [D18]. */
   pumpUrgent(): void {
-    for (const { subscription } of this.#entries.values()) subscription.pumpUrgent();
+    for (const [id, entry] of this.#entries) this.#urge(id, entry);
+  }
+
+  #urge(id: number, { subscription }: Entry): void {
+    try {
+      subscription.pumpUrgent();
+    } catch (fault) {
+      this.#expel(id, this.#fault(fault));
+    }
+  }
+
+  /** Edits that cannot be read end the subscription, not the server. */
+  #step(id: number, { subscription }: Entry): boolean {
+    try {
+      return subscription.step();
+    } catch (fault) {
+      this.#expel(id, this.#fault(fault));
+      return false;
+    }
+  }
+
+  /** In a turn of its own: nobody else hears of what goes wrong. */
+  #pumpAll(): void {
+    try {
+      if (!this.#closed) this.#context.pump();
+    } catch (error) {
+      this.#context.home.log.error({ err: error }, 'edits could not be sent');
+    }
   }
 
   /** Sends a frame of a longer catch-up: one that goes even where tiles wait. */
   pumpOne(): void {
     for (const [id, entry] of this.#entries) {
-      if (!entry.subscription.step()) continue;
+      if (!this.#step(id, entry)) continue;
       // The next turn is another's.
-      this.#entries.delete(id);
-      this.#entries.set(id, entry);
+      if (this.#entries.delete(id)) this.#entries.set(id, entry);
       return;
     }
   }
 
-  /** Sends all that can be sent, in turns. */
+  /** Sends all that can be sent, one after the other; where that is too much for a turn of the loop, it goes on in a later one. */
   pumpRest(): void {
-    for (let sent = true; sent; ) {
+    for (let sent = true; sent && !this.#resting; ) {
       sent = false;
-      for (const { subscription } of this.#entries.values()) sent = subscription.step() || sent;
+      for (const [id, entry] of this.#entries) {
+        sent = this.#step(id, entry) || sent;
+        if (hasTime()) continue;
+        // The next turn begins with another.
+        if (this.#entries.delete(id)) this.#entries.set(id, entry);
+        return this.#goOnLater(sent);
+      }
     }
+  }
+
+  #goOnLater(isNeeded: boolean): void {
+    if (!isNeeded && this.#entries.size === 1) return;
+    this.#resting = true;
+    inLaterTurn(() => {
+      this.#resting = false;
+      this.#host.pump();
+    });
   }
 
   sweep(): void {
     const { pingMs } = this.#context.home.timings;
-    for (const { subscription } of this.#entries.values()) subscription.sweep(pingMs);
+    let owes = false;
+    for (const { subscription } of this.#entries.values()) {
+      subscription.sweep(pingMs);
+      owes ||= subscription.owes;
+    }
+    // Whatever was missed that would have made it go on.
+    if (owes) this.#context.pump();
+  }
+
+  /** The connection is gone: nothing is opened any more. */
+  close(): void {
+    this.#closed = true;
   }
 
   #placeholder(id: number): OpenRequest {
@@ -218,7 +274,7 @@ export class Subscriptions {
     const user = identity().user.id;
     const writers = (request.wids ?? []).map((wid) => {
       const last = log.lastOf(wid, user);
-      if (last !== undefined) this.#writers.add(nameOf(wid));
+      if (last !== undefined && this.#writers.size < MAX_WRITERS) this.#writers.add(nameOf(wid));
       return [wid, last ?? 0];
     });
     const reply: Reply = { epoch: log.epoch, first: 1, head: log.head, mode, writers };
@@ -229,6 +285,7 @@ export class Subscriptions {
     const entry = this.#enter(id, subscription, request.presence === true);
     const begin = (): void => {
       if (this.#entries.get(id) !== entry) return;
+      subscription.begin();
       if (mode === 'reset') {
         const code = isSame(request.epoch, log.epoch) ? ERROR_CODES.UNRECOVERABLE : ERROR_CODES.EPOCH_MISMATCH;
         this.#context.send({ kind: 'RESET', id, code, epoch: log.epoch, head: log.head });
@@ -263,7 +320,7 @@ export class Subscriptions {
       : undefined;
     const { log } = subscription.open;
     const forgetCommits = log.onCommit(() => {
-      subscription.pumpUrgent();
+      this.#urge(id, entry);
       // A snapshot that waited for this commit, or more than goes before tiles.
       if (subscription.owes) this.#context.pump();
     });

@@ -37,7 +37,7 @@ export {
 export type { EditOptions } from './editing.ts';
 export type { History, HistoryOptions, HistoryPage } from './history.ts';
 export type { Goaway } from './link.ts';
-export type { LiveChannel, LiveChannelEvents, RolledBackEdit } from './live-channel.ts';
+export type { LiveChannel, LiveChannelEvents, RolledBackEdit, UnsavedEdit } from './live-channel.ts';
 export type { OptimisticView } from './optimistic-view.ts';
 export type { ConnectOptions } from './options.ts';
 export type { Peer, PresenceState } from './presence.ts';

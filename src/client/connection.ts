@@ -3,8 +3,10 @@ import { BflyError, DEFAULT_LIMITS, type Limits, type ServerMessage, type Welcom
 import { Admission } from './admission.ts';
 import { type BackOff, backOffMs, DEFAULT_BACK_OFF, STABLE_MS } from './back-off.ts';
 import type { Clock } from './clock.ts';
+import { Credentials } from './credentials.ts';
 import type { EditingEvents } from './edit-result.ts';
 import { Emitter } from './events.ts';
+import { helloRoom, makeHello } from './hello.ts';
 import { frameError, Line } from './line.ts';
 import { type Goaway, Link, type Loss } from './link.ts';
 import { type Operation, type OperationHost, onAbort } from './operation.ts';
@@ -32,9 +34,6 @@ export interface SessionEvents extends EditingEvents {
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
-const DEFAULT_CLIENT = 'butterfly-js/1';
-/** Bytes of HELLO that are kept for all but the token and the subscriptions: client, name, color and the rest. */
-const HELLO_ROOM = 1_024;
 
 /** A lasting connection to one server. */
 export class Connection implements OperationHost {
@@ -50,6 +49,7 @@ export class Connection implements OperationHost {
   readonly #bounds: BackOff;
   readonly #operations = new Set<Operation>();
   readonly #admission: Admission;
+  readonly #credentials: Credentials;
   readonly #forgetAbort: () => void;
   #state: SessionState = 'connecting';
   #end: ((end: SessionEnd) => void) | undefined;
@@ -58,10 +58,7 @@ export class Connection implements OperationHost {
   #line: Line | undefined;
   #welcome: Welcome | undefined;
   #limits: Limits = DEFAULT_LIMITS;
-  /** An anonymous user is the secret of its first WELCOME, rule [H9]. */
-  #secret: string | undefined;
   #attempt = 0;
-  #renewals = 0;
   #liveAt = 0;
   #forgetTimer: (() => void) | undefined;
 
@@ -71,6 +68,7 @@ export class Connection implements OperationHost {
     this.#environment = environment;
     this.clock = environment.clock;
     this.carries = options.reconnect !== false;
+    this.#credentials = new Credentials(options.token);
     this.#bounds = { ...DEFAULT_BACK_OFF, ...(options.reconnect === false ? {} : options.reconnect) };
     this.#admission = new Admission(this.clock, (operation) => this.#start(operation));
     this.closed = new Promise((resolve) => {
@@ -179,42 +177,22 @@ export class Connection implements OperationHost {
   async #connect(): Promise<void> {
     let token: string | undefined;
     try {
-      token = await this.#token();
-    } catch (cause) {
-      const error = new BflyError('UNAUTHENTICATED', 'the token function failed', { cause });
-      return this.#lost({ verdict: 'retry', error, code: 1000, reason: 'no token', retryMs: 0 });
+      token = await this.#credentials.token();
+    } catch (error) {
+      return this.#lost({ verdict: 'retry', error: asError(error), code: 1000, reason: 'no token', retryMs: 0 });
     }
     if (this.#ended !== undefined) return;
     try {
       this.#link = this.#openLink(token);
-    } catch (cause) {
-      const error =
-        cause instanceof BflyError ? cause : new BflyError('UNAVAILABLE', 'the socket could not be opened', { cause });
-      this.#lost({ verdict: 'retry', error, code: 1006, reason: '', retryMs: 0 });
+    } catch (error) {
+      this.#lost({ verdict: 'retry', error: asError(error), code: 1006, reason: '', retryMs: 0 });
     }
   }
 
-  async #token(): Promise<string | undefined> {
-    const { token } = this.#options;
-    if (token === undefined) return this.#secret;
-    return typeof token === 'function' ? token() : token;
-  }
-
   #openLink(token: string | undefined): Link {
-    const { client, name, color, window, frame, transport, connectTimeoutMs } = this.#options;
-    const resume = this.resumes.request(Math.max(0, this.#limits.hello - (token?.length ?? 0) - HELLO_ROOM));
-    const hello = {
-      kind: 'HELLO',
-      v: [1],
-      client: client ?? DEFAULT_CLIENT,
-      feat: FEATURES,
-      ...(token === undefined ? {} : { token }),
-      ...(name === undefined ? {} : { name }),
-      ...(color === undefined ? {} : { color }),
-      ...(window === undefined ? {} : { win: window }),
-      ...(frame === undefined ? {} : { frame }),
-      ...(resume.length === 0 ? {} : { resume }),
-    } as const;
+    const { transport, connectTimeoutMs } = this.#options;
+    const resume = this.resumes.request(helloRoom(this.#limits.hello, token));
+    const hello = makeHello(this.#options, token, resume);
     const socket = (transport ?? this.#environment.openSocket)(this.#url, [SUBPROTOCOL]);
     return new Link(
       { socket, hello, clock: this.clock, connectTimeoutMs: connectTimeoutMs ?? CONNECT_TIMEOUT_MS },
@@ -231,7 +209,7 @@ export class Connection implements OperationHost {
     const link = this.#link;
     if (link === undefined) return;
     this.#welcome = welcome;
-    if (this.#options.token === undefined && welcome.session !== '') this.#secret = welcome.session;
+    this.#credentials.welcomed(welcome.session);
     this.#liveAt = this.clock.now();
     const line = new Line(welcome, this.#options.window, this.clock, (message) => link.send(message));
     this.#line = line;
@@ -260,14 +238,14 @@ export class Connection implements OperationHost {
   /** The token of the living connection runs out. */
   async #renewToken(): Promise<void> {
     const line = this.#line;
-    if (line === undefined || typeof this.#options.token !== 'function') return;
+    if (line === undefined || !this.#credentials.canRenew) return;
     try {
-      const token = await this.#options.token();
-      if (line !== this.#line) return;
+      const token = await this.#credentials.token();
+      if (line !== this.#line || token === undefined) return;
       const id = line.claim({ receive: (message) => this.#takeAuth(message) });
       line.send({ kind: 'AUTH', id, token });
-    } catch (cause) {
-      this.events.emit('error', new BflyError('UNAUTHENTICATED', 'the token function failed', { cause }));
+    } catch (error) {
+      this.events.emit('error', asError(error));
     }
   }
 
@@ -283,10 +261,10 @@ export class Connection implements OperationHost {
     const wasLive = this.#line !== undefined;
     if (wasLive && this.clock.now() - this.#liveAt >= STABLE_MS) {
       this.#attempt = 0;
-      this.#renewals = 0;
+      this.#credentials.stable();
     }
     this.#link = undefined;
-    const verdict = this.#judge(loss);
+    const verdict = this.#credentials.judge(loss.verdict);
     if (verdict === 'stop' || !this.carries || this.#welcome === undefined) {
       this.end({ code: loss.code, reason: loss.reason, error: loss.error });
       return;
@@ -294,15 +272,7 @@ export class Connection implements OperationHost {
     this.#leaveLine(loss.error);
     this.#setState('offline');
     if (wasLive) this.events.emit('error', loss.error);
-    this.#comeBack(verdict === 'renew' && this.#renewals++ === 0 ? 0 : this.#nextWait(loss.retryMs));
-  }
-
-  /** A new token can only be had from a function; an anonymous user whose secret holds no more is a new one. */
-  #judge(loss: Loss): Loss['verdict'] {
-    if (loss.verdict !== 'renew' || typeof this.#options.token === 'function') return loss.verdict;
-    const wasAnonymous = this.#secret !== undefined;
-    this.#secret = undefined;
-    return wasAnonymous ? 'renew' : 'stop';
+    this.#comeBack(verdict === 'renew' && this.#credentials.refused() ? 0 : this.#nextWait(loss.retryMs));
   }
 
   #nextWait(retryMs: number): number {
@@ -328,15 +298,6 @@ export class Connection implements OperationHost {
   }
 }
 
-/** What this client can use, rule [H5]. */
-const FEATURES: readonly string[] = [
-  'pull',
-  'cutout',
-  'unique',
-  'feature',
-  'edit',
-  'subscribe',
-  'presence',
-  'auth',
-  'history',
-];
+function asError(cause: unknown): BflyError {
+  return cause instanceof BflyError ? cause : new BflyError('UNAVAILABLE', 'the socket could not be opened', { cause });
+}

@@ -5,7 +5,7 @@ import type { EditOp } from './edit-input.ts';
 import type { EditResult } from './edit-result.ts';
 import type { Editing, EditOptions } from './editing.ts';
 import { Emitter } from './events.ts';
-import { boxesOf, type OptimisticView, PendingView } from './optimistic-view.ts';
+import { boxesOf, isPredicted, type OptimisticView, PendingView } from './optimistic-view.ts';
 import type { PendingEdit } from './pending-edit.ts';
 import type { Subscription } from './subscription.ts';
 import { UndoStack } from './undo-stack.ts';
@@ -16,9 +16,19 @@ export interface RolledBackEdit {
   readonly error: unknown;
 }
 
+/** An own edit, undo or redo that is not in the state of the subscription yet. */
+export interface UnsavedEdit {
+  /** As they travel. */
+  readonly ops: readonly WireMap[];
+  /** Whether all that it does shows in `view` already; of an undo nothing does, of voxels their boxes alone. */
+  readonly isPredicted: boolean;
+  /** Set when the server has answered: it is durable, and on its way back to us. */
+  readonly seq: number | undefined;
+}
+
 /** Events of a live channel. */
 export interface LiveChannelEvents {
-  /** The view has changed, by edits of others, by own ones, or because one was taken back. Boxes of mip 0 to look at again. */
+  /** `view` or `unsaved` has changed, by edits of others, by own ones, or because one was taken back. Boxes of mip 0 to look at again. */
   readonly change: { readonly touched: readonly Box[] };
   readonly rolledBack: RolledBackEdit;
 }
@@ -39,8 +49,10 @@ export interface LiveChannel {
   readonly subscription: Subscription;
   /** What to show: the state of `subscription`, and own edits that are not in it yet. */
   readonly view: OptimisticView;
-  /** Own edits that are shown and not in the state of `subscription` yet. */
+  /** Number of `unsaved`. */
   readonly pending: number;
+  /** What was done here and is not in the state of `subscription` yet, in its order: what a viewer shows as being saved. */
+  readonly unsaved: readonly UnsavedEdit[];
   readonly canUndo: boolean;
   readonly canRedo: boolean;
   /** As `Session.edit`; the edit shows at once. */
@@ -54,7 +66,7 @@ export interface LiveChannel {
   close(): void;
 }
 
-/** An own edit that is shown. */
+/** An own edit that is not in the state. */
 interface Shown {
   readonly edit: PendingEdit;
   /** Set when it was answered: it is shown until the state holds it. */
@@ -76,7 +88,7 @@ export class LiveChannelOverlay implements LiveChannel {
     this.path = subscription.path;
     this.subscription = subscription;
     this.#view = new PendingView(subscription.state, () => this.#shown.map(({ edit }) => edit.fields.ops));
-    this.#undo = new UndoStack((seq) => editing.edit(this.path, [{ op: 'undo', seq }], {}).result);
+    this.#undo = new UndoStack((seq) => this.#step(seq));
     subscription.on('edits', (edits) => this.#took(edits));
     subscription.on('state', () => this.#settle());
     subscription.on('reset', ({ newEpoch }) => {
@@ -93,6 +105,14 @@ export class LiveChannelOverlay implements LiveChannel {
     return this.#shown.length;
   }
 
+  get unsaved(): readonly UnsavedEdit[] {
+    return this.#shown.map(({ edit: { fields }, seq }) => ({
+      ops: fields.ops,
+      isPredicted: fields.ops.every(isPredicted),
+      seq,
+    }));
+  }
+
   get canUndo(): boolean {
     return this.#undo.canUndo;
   }
@@ -103,25 +123,13 @@ export class LiveChannelOverlay implements LiveChannel {
 
   edit(ops: readonly EditOp[], options: EditOptions = {}): Promise<EditResult> {
     try {
-      return this.#show(this.#editing.edit(this.path, ops, options));
+      const edit = this.#editing.edit(this.path, ops, options);
+      this.#undo.did(edit.result);
+      this.#show(edit, (error) => this.#events.emit('rolledBack', { ops: edit.fields.ops, error }));
+      return edit.result;
     } catch (error) {
       return Promise.reject(error);
     }
-  }
-
-  #show(edit: PendingEdit): Promise<EditResult> {
-    const shown: Shown = { edit, seq: undefined };
-    if (edit.stage !== 'over') this.#shown.push(shown);
-    this.#undo.did(edit.result);
-    edit.result.then(
-      ({ seq }) => {
-        shown.seq = seq;
-        this.#settle();
-      },
-      (error: unknown) => this.#rollBack(shown, error),
-    );
-    this.#changed(boxesOf(edit.fields.ops));
-    return edit.result;
   }
 
   undo(): Promise<EditResult | undefined> {
@@ -158,12 +166,34 @@ export class LiveChannelOverlay implements LiveChannel {
     else this.#view.forget();
   }
 
-  #rollBack(shown: Shown, error: unknown): void {
-    const { ops } = shown.edit.fields;
-    if (!this.#shown.includes(shown)) return;
+  /** An undo or redo: whoever asked for it hears of its failure. */
+  #step(seq: number): Promise<EditResult> {
+    const edit = this.#editing.edit(this.path, [{ op: 'undo', seq }], {});
+    this.#show(edit, () => {});
+    return edit.result;
+  }
+
+  #show(edit: PendingEdit, failed: (error: unknown) => void): void {
+    const shown: Shown = { edit, seq: undefined };
+    if (edit.stage !== 'over') this.#shown.push(shown);
+    edit.result.then(
+      ({ seq }) => {
+        shown.seq = seq;
+        this.#settle();
+      },
+      (error: unknown) => {
+        if (this.#takeBack(shown)) failed(error);
+      },
+    );
+    this.#changed(boxesOf(edit.fields.ops));
+  }
+
+  /** @returns whether it was there. */
+  #takeBack(shown: Shown): boolean {
+    if (!this.#shown.includes(shown)) return false;
     this.#shown = this.#shown.filter((other) => other !== shown);
-    this.#changed(boxesOf(ops));
-    this.#events.emit('rolledBack', { ops, error });
+    this.#changed(boxesOf(shown.edit.fields.ops));
+    return true;
   }
 
   #changed(touched: readonly Box[]): void {

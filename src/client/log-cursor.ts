@@ -3,24 +3,19 @@
  * snapshot, then edits without a gap. Pure: no socket, no clock. Rules [S2], [S3], [S7]..[S11], [S13], [E32], [E33].
  */
 import type { Changes } from '../../protocol/edit-changes.ts';
-import { TABLES, type TableName } from '../../protocol/edit-ops.ts';
 import { MalformedFrame, type ResumeRequest, type ServerMessage, type WireMap } from '../../protocol/index.ts';
+import { isAscending, joinCut } from './cut-edits.ts';
 import { type EditEvent, type IsMine, readEditEvent } from './edit-event.ts';
 import { sameBytes } from './epochs.ts';
+import { isKnownSection, type LoadedState, SnapshotLoad } from './snapshot-load.ts';
 
 type Of<Kind extends ServerMessage['kind']> = Extract<ServerMessage, { kind: Kind }>;
 
 /** The state that is folded; `EditView` of the protocol. */
-export interface FoldedState {
+export interface FoldedState extends LoadedState {
   clear(): void;
   /** What was loaded is the state of this seq. */
   begin(seq: number): void;
-  loadLinks(rows: Uint8Array): void;
-  loadRegions(rows: unknown): void;
-  loadRows(table: TableName, rows: unknown): void;
-  loadMeta(meta: unknown): void;
-  /** Forgets regions and rows. */
-  clearTables(): void;
   apply(seq: number, changes: Changes): void;
 }
 
@@ -29,6 +24,8 @@ export type Step =
   | { readonly kind: 'nothing' }
   /** These follow on what was known, and are in the state. May be none. */
   | { readonly kind: 'edits'; readonly edits: readonly EditEvent[] }
+  /** A snapshot has begun that replaces what was known; edits between the two are not told. */
+  | { readonly kind: 'restarted' }
   /** A snapshot is complete. */
   | { readonly kind: 'loaded' }
   /** It does not follow on what was known: subscribe again. */
@@ -39,21 +36,6 @@ const GAP: Step = { kind: 'gap' };
 
 /** Flag of EDITS: the last edit's `parted` goes on in the next. */
 const PARTED_GOES_ON = 1;
-const LINK_BYTES = 16;
-const SECTIONS = ['links', 'regions', ...TABLES.map((table) => `rows:${table}`), 'end'];
-
-interface Snapshot {
-  readonly seq: number;
-  /** Whether it replaces everything; else regions and rows alone, after FOCUS. */
-  readonly isWhole: boolean;
-  section: string;
-  /** Nothing of it is here yet. */
-  isFresh: boolean;
-  /** Rows of the section that are here. */
-  row: number;
-  /** Another filter was asked for since it began. */
-  isOutdated: boolean;
-}
 
 /** The position of one subscription. */
 export class LogCursor {
@@ -63,7 +45,7 @@ export class LogCursor {
   #position: number | undefined;
   #head = 0;
   #live = false;
-  #snapshot: Snapshot | undefined;
+  #snapshot: SnapshotLoad | undefined;
   /** Regions and rows that FOCUS brought may be older than the links: they catch up from here. */
   #rowsFrom: number | undefined;
   /** Links are true at this seq. */
@@ -71,8 +53,14 @@ export class LogCursor {
   /** An edit that is cut, and those before it in the same message. */
   #cut: { readonly upto: number; readonly records: readonly WireMap[] } | undefined;
   #chk: Uint8Array | undefined;
-  /** Regions and rows are of another filter. */
-  #stale = false;
+  /** Regions and rows are of another filter than the one that is wanted. */
+  #isStale = false;
+  /** Regions and rows are not all here, and no snapshot is on its way. */
+  #isTorn = false;
+  /** What the server sends now is of another filter than the one that is wanted. */
+  #awaitsFocus = false;
+  /** Only a snapshot helps. */
+  #isVoid = false;
   /** The reply has told of another life of the log, and RESET is still to come. */
   #isAnnounced = false;
 
@@ -100,14 +88,22 @@ export class LogCursor {
     return this.#live;
   }
 
-  /** Whether sections of a snapshot are on their way. */
+  /** Whether the state is not whole: a snapshot, or a part of it, is still to come. */
   get loading(): boolean {
-    return this.#position === undefined || this.#snapshot !== undefined;
+    return this.#position === undefined || this.#snapshot !== undefined || this.#isTorn;
   }
 
-  /** Whether regions and rows are those of the filter that was asked for last. */
+  /** Whether regions and rows are those of the filter that is wanted. */
   get focused(): boolean {
-    return !this.#stale;
+    return !this.#isStale;
+  }
+
+  /**
+   * Whether FOCUS is needed, and would bring regions and rows alone: the server sends the links anew to those who do not have them all,
+   * or are behind.
+   */
+  get mayFocus(): boolean {
+    return this.#isStale && this.#position !== undefined && !this.#snapshot?.isWhole && this.#position >= this.#head;
   }
 
   /** Begins behind a seq, without a snapshot. */
@@ -118,33 +114,48 @@ export class LogCursor {
     this.#head = Math.max(this.#head, seq);
   }
 
-  /** What to subscribe with. */
+  /** What to subscribe with, together with the filter that is wanted now. */
   request(): Pick<ResumeRequest, 'epoch' | 'after' | 'snap' | 'chk'> {
     const epoch = this.#epoch ?? null;
     const snapshot = this.#snapshot;
-    if (snapshot?.isWhole === true && !snapshot.isOutdated)
-      return { epoch, after: null, snap: [snapshot.seq, snapshot.section, snapshot.row] };
-    // Half of the rows of another filter are no position.
-    if (this.#position === undefined || this.#stale || snapshot !== undefined) return { epoch, after: null };
+    this.#awaitsFocus = false;
+    if (this.#isVoid) return { epoch, after: null };
+    if (snapshot !== undefined) {
+      if (snapshot.isOutdated) snapshot.refilter();
+      return { epoch, after: null, snap: snapshot.position };
+    }
+    if (this.#position === undefined) return { epoch, after: null };
     return { epoch, after: this.#position, ...(this.#chk === undefined ? {} : { chk: this.#chk }) };
   }
 
-  /** The connection is gone, and with it what was half received. */
+  /** The connection is gone, and with it what was half received. Links go on from where they were; for the rest there is FOCUS. */
   leave(): void {
     this.#live = false;
     this.#cut = undefined;
-    if (this.#rowsFrom !== undefined) this.#stale = true;
+    this.#dropPart();
+    if (this.#rowsFrom === undefined) return;
+    this.#rowsFrom = undefined;
+    this.#isStale = true;
+    this.#isTorn = true;
   }
 
-  /** The rows that are here, and those on their way, belong to another filter than the one that is asked for. */
+  /** Another filter is wanted: the rows that are here, and those that come before the server has heard of it, are not of it. */
   refocus(): void {
-    this.#stale = true;
+    this.#isStale = true;
+    this.#awaitsFocus = true;
     if (this.#snapshot !== undefined) this.#snapshot.isOutdated = true;
+  }
+
+  /** The server has heard of the filter that is wanted: a snapshot under it is what comes next. */
+  confirmFocus(): void {
+    this.#awaitsFocus = false;
+    if (this.#snapshot?.isWhole === true) this.#snapshot = undefined;
+    else this.#dropPart();
   }
 
   /** What is known is of no use: the next request asks for everything. */
   forget(): void {
-    this.#stale = true;
+    this.#isVoid = true;
     this.#snapshot = undefined;
     this.#cut = undefined;
   }
@@ -158,6 +169,7 @@ export class LogCursor {
     this.#head = reply.head;
     this.#live = false;
     this.#cut = undefined;
+    this.#isVoid = false;
     if (reply.mode === 'tail') this.#snapshot = undefined;
     return isNew && !this.#isAnnounced;
   }
@@ -180,22 +192,16 @@ export class LogCursor {
 
   /** SNAP. @throws MalformedFrame, BflyError where its rows cannot be read. */
   snap(message: Of<'SNAP'>): Step {
-    const { seq, section, row, more, rows } = message;
-    if (section === 'meta' && this.#snapshot?.seq === seq) this.#state.loadMeta(rows);
-    if (!SECTIONS.includes(section)) return NOTHING;
-    const isNew = this.#snapshot?.seq !== seq || (section === 'links' && row === 0 && !this.#snapshot.isFresh);
+    const { seq, section, row } = message;
+    if (!isKnownSection(section)) return NOTHING;
+    const isKnown = this.#position !== undefined;
+    const isNew = this.#snapshot?.seq !== seq || (section === 'links' && row === 0);
     if (isNew && !this.#beginSnapshot(seq, section, row)) return section === 'end' ? NOTHING : GAP;
     const snapshot = this.#snapshot;
-    if (snapshot === undefined) return GAP;
-    snapshot.isFresh = false;
-    if (section !== snapshot.section || row !== snapshot.row) return GAP;
-    snapshot.row += this.#load(section, rows);
-    if (more) return NOTHING;
-    const next = SECTIONS[SECTIONS.indexOf(section) + 1];
-    if (next === undefined) return this.#endSnapshot(snapshot);
-    snapshot.section = next;
-    snapshot.row = 0;
-    return NOTHING;
+    const step = snapshot?.take(message);
+    if (snapshot === undefined || step === undefined || step === 'gap') return GAP;
+    if (step === 'end') return this.#endSnapshot(snapshot);
+    return isNew && snapshot.isWhole && isKnown ? { kind: 'restarted' } : NOTHING;
   }
 
   /** EDITS. @throws BflyError where an edit cannot be read. */
@@ -244,75 +250,43 @@ export class LogCursor {
     this.#rowsFrom = undefined;
     this.#chk = undefined;
     this.#live = false;
-    this.#stale = false;
+    this.#isStale = false;
+    this.#isTorn = false;
+  }
+
+  /** Regions and rows of which some are here are of no use on another line, or under another filter. */
+  #dropPart(): void {
+    if (this.#snapshot?.isWhole !== false) return;
+    this.#snapshot = undefined;
+    this.#isStale = true;
+    this.#isTorn = true;
   }
 
   /** @returns whether a snapshot may begin so. */
   #beginSnapshot(seq: number, section: string, row: number): boolean {
     if (row !== 0) return false;
-    if (section === 'links') {
-      this.#drop();
-      this.#snapshot = { seq, isWhole: true, section, row: 0, isFresh: true, isOutdated: false };
-      return true;
+    const isWhole = section === 'links';
+    if (isWhole) this.#drop();
+    else if ((section !== 'regions' && section !== 'meta') || this.#position === undefined) return false;
+    else {
+      this.#state.clearTables();
+      this.#cut = undefined;
     }
-    if (section !== 'regions' || this.#position === undefined) return false;
-    this.#state.clearTables();
-    this.#cut = undefined;
-    this.#snapshot = { seq, isWhole: false, section, row: 0, isFresh: true, isOutdated: false };
+    this.#isStale = this.#awaitsFocus || !isWhole;
+    this.#snapshot = new SnapshotLoad(this.#state, { seq, isWhole, isOutdated: this.#awaitsFocus });
     return true;
   }
 
-  /** @returns rows. */
-  #load(section: string, rows: unknown): number {
-    if (section === 'end') return 0;
-    if (section === 'links') {
-      if (!(rows instanceof Uint8Array)) throw new MalformedFrame('SNAP of links has no bytes');
-      this.#state.loadLinks(rows);
-      return Math.floor(rows.length / LINK_BYTES);
-    }
-    if (!Array.isArray(rows)) throw new MalformedFrame(`SNAP of ${section} has no rows`);
-    const table = TABLES.find((name) => section === `rows:${name}`);
-    if (table === undefined) this.#state.loadRegions(rows);
-    else this.#state.loadRows(table, rows);
-    return rows.length;
-  }
-
-  #endSnapshot({ seq, isWhole, isOutdated }: Snapshot): Step {
+  #endSnapshot({ seq, isWhole, isOutdated }: SnapshotLoad): Step {
     this.#snapshot = undefined;
-    this.#stale = isOutdated;
+    this.#isStale = isOutdated;
+    this.#isTorn = false;
     if (isWhole) {
       this.#state.begin(seq);
       this.#moveTo(seq);
     } else if (seq < (this.#position ?? 0)) this.#rowsFrom = seq;
     return { kind: 'loaded' };
   }
-}
-
-/** The rows of `parted` that come later belong to the last edit that came before. Rule [S7]. */
-function joinCut(before: readonly WireMap[], after: readonly WireMap[]): readonly WireMap[] {
-  const last = before.at(-1);
-  const [first, ...rest] = after;
-  if (last === undefined || first === undefined || first['seq'] !== last['seq']) return [...before, ...after];
-  const changes = mapOf(last['changes']);
-  const parted = [...listOf(changes['parted']), ...listOf(mapOf(first['changes'])['parted'])];
-  return [...before.slice(0, -1), { ...last, changes: { ...changes, parted } }, ...rest];
-}
-
-function mapOf(value: unknown): WireMap {
-  return typeof value === 'object' && value !== null ? (value as WireMap) : {}; // an object of the wire is a map
-}
-
-function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
-}
-
-function isAscending(edits: readonly EditEvent[], after: number, upto: number): boolean {
-  let before = after;
-  for (const { seq } of edits) {
-    if (seq <= before || seq > upto) return false;
-    before = seq;
-  }
-  return true;
 }
 
 function withoutLinks({ joined: _joined, parted: _parted, ...rest }: Changes): Changes {

@@ -87,12 +87,31 @@ function makeLayers(committed: CommittedState, pending: Iterable<readonly WireMa
   return layers;
 }
 
+/** Whether all that an op does shows in the view before the server has answered. */
+export function isPredicted(op: WireMap): boolean {
+  switch (op['op']) {
+    case 'merge':
+    case 'cleave':
+      return !namesNewIds(op);
+    case 'put':
+    case 'delete':
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** Whether it names ids that ops before it will get from the server. */
+function namesNewIds({ ids }: WireMap): boolean {
+  return Array.isArray(ids) && readIds(ids).length < ids.length;
+}
+
 function applyOp({ bodies, rows, touched }: Layers, op: WireMap, nextKey: () => bigint): void {
   switch (op['op']) {
     case 'merge':
     case 'cleave': {
+      if (namesNewIds(op)) return;
       const ids = readIds(op['ids']);
-      if (Array.isArray(op['ids']) && ids.length < op['ids'].length) return; // of an id that is not there yet
       if (op['op'] === 'merge') bodies.merge(ids);
       else bodies.cleave(ids);
       break;

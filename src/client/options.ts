@@ -18,7 +18,7 @@ export interface ConnectOptions {
   readonly color?: string;
   /** Fixed credit window in bytes, 64 KiB..4 MiB; default: tuned from the round trip. */
   readonly window?: number;
-  /** Largest TILE payload in bytes, 32 KiB..4 MiB. */
+  /** Largest TILE payload in bytes, 32 KiB..4 MiB; default: a quarter of the window. */
   readonly frame?: number;
   /** Bounds of the wait before a lost connection is made again, or `false` for never. Default 0.5 s to 30 s. */
   readonly reconnect?: false | Partial<BackOff>;

@@ -17,7 +17,8 @@ import { Editing, type EditOptions } from './editing.ts';
 import { type History, type HistoryOptions, readHistory } from './history.ts';
 import { type LiveChannel, LiveChannelOverlay } from './live-channel.ts';
 import type { ConnectOptions, Environment } from './options.ts';
-import { type Pull, PullOperation, type PullOptions, type PullRequest } from './pull.ts';
+import type { Pull, PullOptions } from './pull.ts';
+import { PullOperation, type PullRequest } from './pull-operation.ts';
 import {
   type AskOptions,
   askFeature,
@@ -49,6 +50,8 @@ const MAX_INFOS = 64;
 export class Session {
   readonly #connection: Connection;
   readonly #verify: boolean;
+  /** Whether the user has named the largest frame of all pulls. */
+  readonly #hasFrame: boolean;
   readonly #editing: Editing;
   /** Newest INFO by path, the least recently asked first. */
   readonly #infos = new Map<string, ChannelInfo | DatasetInfo>();
@@ -57,6 +60,7 @@ export class Session {
   constructor(connection: Connection, options: ConnectOptions) {
     this.#connection = connection;
     this.#verify = options.verify === true;
+    this.#hasFrame = options.frame !== undefined;
     this.#editing = new Editing(connection, options.writers);
   }
 
@@ -135,12 +139,12 @@ export class Session {
    * Tiles wait in the pull until they are taken; the server sends no more than the window beyond them.
    */
   pull(path: string, options: PullOptions = {}): Pull {
-    const { signal, window, urgency } = options;
-    const { box } = options;
+    const { signal, window, urgency, box } = options;
     const enc = options.enc ?? this.#knownEncodings(path);
     const request =
       box === undefined || enc === undefined ? this.#fullRequest(path, options) : pullRequest(path, options, box, enc);
-    return new PullOperation(this.#connection, request, urgency, { window, verify: this.#verify, signal });
+    const settings = { window, hasFrame: this.#hasFrame, verify: this.#verify, signal };
+    return new PullOperation(this.#connection, request, urgency, settings);
   }
 
   /**
@@ -195,7 +199,7 @@ export class Session {
       throw new BflyError('BAD_REQUEST', `${asked} is a dataset; edits are followed on one of its channels`);
     };
     const home = { connection: this.#connection, editing: this.#editing, askHead };
-    return new SubscriptionOperation(home, path, options);
+    return new SubscriptionOperation(home, path, options).face;
   }
 
   /** Follows a path and edits it: own edits show before they are answered, and can be undone. */

@@ -2,26 +2,27 @@
 import { EditView } from '../../protocol/edit-view.ts';
 import { BflyError, errorName, type ResumeRequest, type ServerMessage } from '../../protocol/index.ts';
 import { AskingAgain } from './asking-again.ts';
+import { errorVerdict } from './back-off.ts';
 import type { Connection } from './connection.ts';
-import type { EditEvent } from './edit-event.ts';
 import { EditFeed } from './edit-feed.ts';
 import type { Editing } from './editing.ts';
 import { Emitter } from './events.ts';
 import { frameError, type Handler, type Line, unexpected } from './line.ts';
 import { LogCursor, type Step } from './log-cursor.ts';
 import { type Operation, onAbort } from './operation.ts';
-import { type Peer, Presence, type PresenceState } from './presence.ts';
+import { Presence } from './presence.ts';
 import type { Resumable, ResumeAnswer } from './resumes.ts';
-import { SeqWaiters } from './seq-waiters.ts';
 import type {
-  EditFilter,
   Subscription,
   SubscriptionEnd,
   SubscriptionEvents,
   SubscriptionOptions,
   SubscriptionProgress,
 } from './subscription.ts';
+import { SubscriptionFace } from './subscription-face.ts';
+import { SubscriptionFilter } from './subscription-filter.ts';
 import { fixedWindow, readReply, type SubscribeReply, SubscriptionPlace, wireOptions } from './subscription-place.ts';
+import { SubscriptionWaits } from './subscription-waits.ts';
 
 /** Where a subscription comes from. */
 export interface SubscriptionHome {
@@ -32,30 +33,26 @@ export interface SubscriptionHome {
 }
 
 /** A subscription at work. */
-export class SubscriptionOperation implements Subscription, Operation, Handler, Resumable {
+export class SubscriptionOperation implements Operation, Handler, Resumable {
   readonly isPull = false;
   readonly urgency = 0;
-  readonly path: string;
-  readonly state = new EditView();
-  readonly ready: Promise<void>;
-  readonly closed: Promise<SubscriptionEnd>;
+  /** What the user has of it. */
+  readonly face: Subscription;
+  readonly #path: string;
   readonly #home: SubscriptionHome;
   readonly #options: SubscriptionOptions;
   readonly #events = new Emitter<SubscriptionEvents>();
   readonly #cursor: LogCursor;
   readonly #feed = new EditFeed((bytes) => this.#place?.take(bytes));
   readonly #presence: Presence;
-  readonly #waiters = new SeqWaiters();
-  /** Those who wait for rows of a filter. */
-  readonly #focusing = new SeqWaiters();
+  readonly #filter: SubscriptionFilter;
+  readonly #waits: SubscriptionWaits;
   readonly #asking: AskingAgain;
   readonly #forgetAbort: () => void;
-  #settleReady: { resolve: () => void; reject: (error: unknown) => void } | undefined;
-  #end: ((end: SubscriptionEnd) => void) | undefined;
-  #filter: EditFilter | undefined;
   /** Whether it is known where to begin. */
   #begun = false;
-  #over = false;
+  /** The server has ended it for now. */
+  #isExpelled = false;
   /** On the line of this moment. */
   #place: SubscriptionPlace | undefined;
   /** Bytes of an edit that came in pieces. */
@@ -63,91 +60,31 @@ export class SubscriptionOperation implements Subscription, Operation, Handler, 
 
   constructor(home: SubscriptionHome, path: string, options: SubscriptionOptions) {
     this.#home = home;
-    this.path = path;
+    this.#path = path;
     this.#options = options;
-    this.#filter = options.filter;
-    this.#cursor = new LogCursor(this.state, (wid) => home.editing.owns(path, wid));
-    this.ready = new Promise((resolve, reject) => {
-      this.#settleReady = { resolve, reject };
-    });
-    this.ready.catch(() => {}); // whoever iterates hears of it there
-    this.closed = new Promise((resolve) => {
-      this.#end = resolve;
-    });
+    const state = new EditView();
+    this.#cursor = new LogCursor(state, (wid) => home.editing.owns(path, wid));
+    this.#filter = new SubscriptionFilter(this.#cursor, options.filter);
+    this.#waits = new SubscriptionWaits(this.#cursor);
     this.#presence = new Presence({
       clock: home.connection.clock,
       send: (n, state) => this.#place?.showPresence(n, state) === true,
       changed: (peers) => this.#events.emit('peers', peers),
+    });
+    this.face = new SubscriptionFace({
+      ...{ path, state, cursor: this.#cursor, feed: this.#feed, events: this.#events, waits: this.#waits },
+      presence: options.presence === true ? this.#presence : undefined,
+      focus: (filter) => {
+        this.#filter.want(filter);
+        this.#tellFilter();
+      },
+      close: () => this.#finish({}),
     });
     this.#asking = new AskingAgain(home.connection.clock, () => home.connection.submit(this));
     this.#forgetAbort = onAbort(options.signal, (reason) => this.#finish({ error: reason }));
     if (options.signal?.aborted) this.#finish({ error: options.signal.reason });
     else if (home.connection.state === 'closed') home.connection.submit(this);
     else void this.#begin();
-  }
-
-  get epoch(): Uint8Array | undefined {
-    return this.#cursor.epoch;
-  }
-
-  get seq(): number {
-    return this.#cursor.position ?? 0;
-  }
-
-  get head(): number {
-    return this.#cursor.head;
-  }
-
-  get behind(): number {
-    return this.head - this.seq;
-  }
-
-  get live(): boolean {
-    return this.#cursor.live;
-  }
-
-  get loading(): boolean {
-    return this.#cursor.loading;
-  }
-
-  get peers(): ReadonlyMap<string, Peer> {
-    return this.#presence.peers;
-  }
-
-  get presence(): Subscription['presence'] {
-    return { set: (state) => this.#setPresence(state) };
-  }
-
-  [Symbol.asyncIterator](): AsyncIterableIterator<EditEvent, undefined, undefined> {
-    return this.#feed.iterate();
-  }
-
-  on<Name extends keyof SubscriptionEvents>(
-    name: Name,
-    listener: (value: SubscriptionEvents[Name]) => void,
-  ): () => void {
-    return this.#events.on(name, listener);
-  }
-
-  until(seq: number): Promise<void> {
-    if (!this.loading && this.seq >= seq) return Promise.resolve();
-    if (this.#over) return Promise.reject(new BflyError('CANCELLED', 'the subscription is over'));
-    return this.#waiters.add(seq);
-  }
-
-  focus(filter: EditFilter): Promise<void> {
-    if (this.#over) return Promise.reject(new BflyError('CANCELLED', 'the subscription is over'));
-    this.#filter = filter;
-    this.#cursor.refocus();
-    // On a line that has not answered yet, FOCUS follows the answer.
-    if (this.#place?.isOpen === true) this.#sendFocus(this.#place, filter);
-    const focused = this.#focusing.add(0);
-    focused.catch(() => {}); // whoever waits for it hears of it there
-    return focused;
-  }
-
-  close(): void {
-    this.#finish({});
   }
 
   // As an operation: SUBSCRIBE, where HELLO did not ask already.
@@ -209,6 +146,7 @@ export class SubscriptionOperation implements Subscription, Operation, Handler, 
         this.#events.emit('live', this.#progress());
         return false;
       case 'RESET':
+        this.#cutBytes = 0;
         this.#reset(this.#cursor.reset(message));
         return false;
       case 'PEERS':
@@ -216,7 +154,7 @@ export class SubscriptionOperation implements Subscription, Operation, Handler, 
         return false;
       case 'UNSUBSCRIBED':
         this.#leaveLine();
-        this.#refused(new BflyError(errorName(message.code), message.reason));
+        this.#expelled(new BflyError(errorName(message.code), message.reason));
         return true;
       case 'ERROR':
         this.#home.connection.finish(this);
@@ -240,7 +178,7 @@ export class SubscriptionOperation implements Subscription, Operation, Handler, 
     try {
       if (typeof from === 'object') this.#cursor.startAt(from.epoch, from.seq);
       else if (from !== undefined || snapshot === false) {
-        const { epoch, head } = await this.#home.askHead(this.path);
+        const { epoch, head } = await this.#home.askHead(this.#path);
         this.#cursor.startAt(epoch, from ?? head);
       }
     } catch (error) {
@@ -253,8 +191,12 @@ export class SubscriptionOperation implements Subscription, Operation, Handler, 
 
   #request(): Omit<ResumeRequest, 'sub' | 'win'> {
     const { presence } = this.#options;
-    const wids = this.#home.editing.wids(this.path);
-    return { path: this.path, ...this.#cursor.request(), ...wireOptions(this.#filter, presence === true, wids) };
+    const wids = this.#home.editing.wids(this.#path);
+    return {
+      path: this.#path,
+      ...this.#cursor.request(),
+      ...wireOptions(this.#filter.wanted, presence === true, wids),
+    };
   }
 
   #enter(line: Line, id: number, firstLimit: number): void {
@@ -262,39 +204,38 @@ export class SubscriptionOperation implements Subscription, Operation, Handler, 
     this.#cutBytes = 0;
     const window = fixedWindow(this.#options);
     const parked = this.#feed.bytes; // what an earlier line brought takes room too
-    this.#place = new SubscriptionPlace(line, { id, firstLimit, window, parked, filter: this.#filter });
+    this.#place = new SubscriptionPlace(line, { id, firstLimit, window, parked });
   }
 
   #subscribed(reply: SubscribeReply): void {
-    const place = this.#place;
-    place?.open();
+    this.#place?.open();
     this.#asking.opened();
     if (this.#cursor.subscribed(reply)) this.#reset(true);
-    this.#home.editing.epochs.learn(this.path, reply.epoch);
+    else if (this.#isExpelled && reply.mode === 'tail') this.#reset(false);
+    this.#isExpelled = false;
+    this.#home.editing.epochs.learn(this.#path, reply.epoch);
     if (this.#options.presence === true) this.#presence.arrive();
-    const filter = this.#filter;
-    if (place !== undefined && filter !== undefined && filter !== place.filter) this.#sendFocus(place, filter);
     this.#progressed();
   }
 
   #reset(newEpoch: boolean): void {
     const { epoch, head } = this.#cursor;
     if (epoch === undefined) return;
-    this.#cutBytes = 0;
-    if (newEpoch) this.#waiters.fail(new BflyError('EPOCH_MISMATCH', 'the log of the path was begun anew'));
-    this.#home.editing.epochs.learn(this.path, epoch);
+    if (newEpoch) this.#waits.newEpoch();
+    this.#home.editing.epochs.learn(this.#path, epoch);
     this.#events.emit('reset', { epoch, head, newEpoch });
     this.#events.emit('state', this.#progress());
   }
 
   #takeSnap(message: Extract<ServerMessage, { kind: 'SNAP' }>): void {
-    const before = this.loading;
+    const before = this.#cursor.loading;
     this.#take(this.#cursor.snap(message));
-    if (!before && this.loading) this.#events.emit('state', this.#progress());
+    if (!before && this.#cursor.loading) this.#events.emit('state', this.#progress());
   }
 
   #take(step: Step): void {
     if (step.kind === 'gap') return this.#again();
+    if (step.kind === 'restarted') this.#reset(false);
     if (step.kind === 'edits') {
       const bytes = this.#cutBytes;
       this.#cutBytes = 0;
@@ -307,17 +248,13 @@ export class SubscriptionOperation implements Subscription, Operation, Handler, 
   }
 
   #progressed(): void {
-    if (!this.loading) {
-      this.#settleReady?.resolve();
-      this.#settleReady = undefined;
-      this.#waiters.reach(this.seq);
-      if (this.#cursor.focused) this.#focusing.reach(0);
-    }
+    this.#waits.look();
+    this.#tellFilter();
     this.#events.emit('state', this.#progress());
   }
 
   #progress(): SubscriptionProgress {
-    const { seq, head, live, loading } = this;
+    const { seq, head, live, loading } = this.face;
     return { seq, head, live, loading };
   }
 
@@ -334,6 +271,14 @@ export class SubscriptionOperation implements Subscription, Operation, Handler, 
     else if (next === 'end') this.#finish({ error });
   }
 
+  /** The server has ended it: for now, where the code says so. Rules [S4], [X3]. */
+  #expelled(error: BflyError): void {
+    if (errorVerdict(error) !== 'retry') return this.#finish({ error });
+    this.#isExpelled = true;
+    this.#refused(error);
+    this.#events.emit('state', this.#progress());
+  }
+
   #unsubscribe(): void {
     const place = this.#place;
     this.#leaveLine();
@@ -348,17 +293,11 @@ export class SubscriptionOperation implements Subscription, Operation, Handler, 
     return message.kind === 'ERROR';
   }
 
-  #sendFocus(place: SubscriptionPlace, filter: EditFilter): void {
+  #tellFilter(): void {
     // Where it is refused the next SUBSCRIBE tells why.
-    place.focus(filter, () => {
+    this.#filter.tell(this.#place, (place) => {
       if (this.#place === place) this.#again();
     });
-  }
-
-  #setPresence(state: PresenceState | null): void {
-    if (this.#options.presence !== true)
-      throw new BflyError('BAD_REQUEST', 'presence needs a subscription with the option presence: true');
-    this.#presence.set(state);
   }
 
   #leaveLine(): void {
@@ -367,9 +306,13 @@ export class SubscriptionOperation implements Subscription, Operation, Handler, 
     this.#cursor.leave();
   }
 
+  get #over(): boolean {
+    return this.#waits.isOver;
+  }
+
   #finish(end: SubscriptionEnd): void {
     if (this.#over) return;
-    this.#over = true;
+    this.#waits.end(end);
     this.#forgetAbort();
     this.#asking.stop();
     const { connection } = this.#home;
@@ -377,13 +320,8 @@ export class SubscriptionOperation implements Subscription, Operation, Handler, 
     // Before its answer nobody knows whether there is something to end.
     if (this.#place?.isOpen === true) this.#unsubscribe();
     if (this.#place === undefined) connection.finish(this);
-    const error = 'error' in end ? end.error : new BflyError('CANCELLED', 'the subscription is closed');
-    this.#settleReady?.reject(error);
-    this.#waiters.fail(error);
-    this.#focusing.fail(error);
     this.#presence.end();
     this.#feed.end(end);
     this.#events.emit('end', end);
-    this.#end?.(end);
   }
 }

@@ -21,8 +21,6 @@ export interface PlaceSettings {
   readonly window: number | undefined;
   /** Bytes that an earlier line brought and nobody has taken. */
   readonly parked: number;
-  /** What was asked for. */
-  readonly filter: EditFilter | undefined;
 }
 
 /** A place on a line. */
@@ -30,13 +28,11 @@ export class SubscriptionPlace {
   readonly #line: Line;
   readonly #id: number;
   readonly #account: CreditAccount;
-  #filter: EditFilter | undefined;
   #isOpen = false;
 
-  constructor(line: Line, { id, firstLimit, window, parked, filter }: PlaceSettings) {
+  constructor(line: Line, { id, firstLimit, window, parked }: PlaceSettings) {
     this.#line = line;
     this.#id = id;
-    this.#filter = filter;
     this.#account = new CreditAccount(() => window ?? line.window, firstLimit);
     this.#account.park(parked);
     line.credit.open(id, this.#account);
@@ -45,11 +41,6 @@ export class SubscriptionPlace {
   /** Whether the server has answered. */
   get isOpen(): boolean {
     return this.#isOpen;
-  }
-
-  /** The filter that was asked for last. */
-  get filter(): EditFilter | undefined {
-    return this.#filter;
   }
 
   open(): void {
@@ -77,12 +68,12 @@ export class SubscriptionPlace {
     this.#line.credit.check(this.#account);
   }
 
-  /** @param failed called where the server knows no such subscription, or not such a filter. */
-  focus(filter: EditFilter, failed: () => void): void {
-    this.#filter = filter;
+  /** @param answered told whether the server knows the subscription and the filter; what comes after that is under it. */
+  focus(filter: EditFilter, answered: (isDone: boolean) => void): void {
     const receive = (message: ServerMessage): boolean => {
-      if (message.kind === 'ERROR') failed();
-      return message.kind !== 'IGNORED';
+      if (message.kind === 'IGNORED') return false;
+      answered(message.kind !== 'ERROR');
+      return true;
     };
     this.#line.send({ kind: 'FOCUS', id: this.#line.claim({ receive }), sub: this.#id, filter: wireFilter(filter) });
   }

@@ -5,7 +5,7 @@
  * The controller watches the round trip: while it is about the idle one under load, more is allowed; when bytes begin to
  * queue (the round trip grows), less. It has no clock and no timer; who measures is `line.ts`.
  */
-import { WINDOW } from '../../protocol/index.ts';
+import { FRAME, WINDOW } from '../../protocol/index.ts';
 
 /** One measured round trip. */
 export interface RoundTrip {
@@ -27,6 +27,16 @@ const GROW_SLOW = 1.25;
 /** A window that was asked for, within what the protocol allows, bytes. */
 export function clampWindow(bytes: number): number {
   return Math.min(WINDOW.max, Math.max(WINDOW.min, Math.floor(bytes)));
+}
+
+/** A tile that fits this is never cut by us, bytes. */
+const LEAST_FRAME = 64 * 1024;
+
+/**
+ * The largest TILE payload for a window, bytes: on a slow line little stands between an edit and its reader, on a fast one tiles come whole.
+ */
+export function frameOf(window: number): number {
+  return Math.min(FRAME.max, Math.max(LEAST_FRAME, Math.floor(window / FRAME.share)));
 }
 
 /** The credit window of one connection, tuned from its round trips. */

@@ -23,6 +23,10 @@ import { checkEntryKey, checkEntryRange, type PreparedChange, prepareChange, rec
 /** Tiles removed by one transaction: a few milliseconds of the event loop. */
 const DROP_BATCH = 512;
 const MARK = Uint8Array.of(1);
+/** A commit that takes longer is told of: lmdb never settles one whose transaction could not begin, after an I/O error on a meta page. */
+const LATE_MS = 10_000;
+const LATE =
+  'a commit has not ended: the disk is very slow, or fails; if this lasts, stop the server, see to the disk, start it again';
 
 /** Environments that this process has open, by folder: LMDB must not open one file twice in a process. */
 interface OpenFolder {
@@ -293,11 +297,15 @@ class LmdbDatabase implements Database {
   }
 
   async #write(queue: () => void): Promise<void> {
+    const watch = setTimeout(() => this.#log?.error({ seconds: LATE_MS / 1000 }, LATE), LATE_MS);
+    watch.unref();
     try {
       // One block of lmdb's: never parted between two transactions.
       await track(this.#pending, this.#env.root.batch(queue));
     } catch (error) {
       throw await writeFailure(error, this.#log);
+    } finally {
+      clearTimeout(watch);
     }
   }
 

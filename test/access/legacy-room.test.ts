@@ -15,7 +15,7 @@ class FakeLog implements LegacyLog {
   readonly path = 'e/s/d/seg';
   readonly epoch = new Uint8Array(8);
   head = 0;
-  state = newState();
+  tip = newState();
   #kept: bigint[][] = [];
   #applied: { readonly ids: bigint[]; readonly record: LoggedRecord }[] = [];
   #waiting: { readonly seq: number; readonly resolve: () => void; readonly reject: (fault: unknown) => void }[] = [];
@@ -24,8 +24,8 @@ class FakeLog implements LegacyLog {
   /** Takes a merge in; it is not durable yet. */
   merge(...ids: number[]): void {
     const big = ids.map(BigInt);
-    const { changes, results } = this.state.apply(parseOps([{ op: 'merge', ids: big }]));
-    const { seq } = this.state;
+    const { changes, results } = this.tip.apply(parseOps([{ op: 'merge', ids: big }]));
+    const { seq } = this.tip;
     const user = { id: 'u', name: 'u' };
     const record = { seq, time: 0, user, wid: new Uint8Array(16), wseq: seq, ops: [], results, changes };
     this.#applied.push({ ids: big, record: { ...record, chk: new Uint8Array(8) } });
@@ -36,7 +36,7 @@ class FakeLog implements LegacyLog {
     const from = this.head;
     const batch = this.#applied.splice(0);
     this.#kept.push(...batch.map(({ ids }) => ids));
-    this.head = this.state.seq;
+    this.head = this.tip.seq;
     for (const { seq, resolve } of this.#waiting) if (seq <= this.head) resolve();
     const records = batch.map(({ record }) => record);
     for (const listener of this.#listeners) listener({ from, upto: this.head, records, publicParts: [] });
@@ -45,8 +45,8 @@ class FakeLog implements LegacyLog {
   /** What is not durable is lost. */
   fail(): void {
     this.#applied = [];
-    this.state = newState();
-    for (const ids of this.#kept) this.state.apply(parseOps([{ op: 'merge', ids }]));
+    this.tip = newState();
+    for (const ids of this.#kept) this.tip.apply(parseOps([{ op: 'merge', ids }]));
     for (const { reject } of this.#waiting.splice(0)) reject(new BflyError('INTERNAL', 'lost'));
   }
 

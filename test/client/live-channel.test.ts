@@ -149,6 +149,47 @@ describe('own edits', () => {
     expect(labels.view.touched).toEqual([[0, 0, 0, 2, 2, 2]]);
   });
 
+  it('are told as unsaved, with whether they show, until the state holds them', async () => {
+    const { labels, held } = await stage();
+    const told: string[][] = [];
+    const names = (): string[] =>
+      labels.unsaved.map(({ ops, isPredicted, seq }) => `${ops.map(({ op }) => op)} ${isPredicted} ${seq}`);
+    labels.on('change', () => told.push(names()));
+    const first = labels.edit([merge(4, 5), put(1, 'here')]);
+    expect(told).toEqual([['merge,put true undefined']]);
+    await settled();
+    held.shift()?.();
+    await first;
+    await settled();
+    expect(labels.unsaved).toEqual([]);
+    const undo = labels.undo();
+    await settled();
+    void labels.edit([cleave(4), { op: 'write', box: [0, 0, 0, 1, 1, 1], value: 7 }]);
+    void labels.edit([
+      { op: 'split', id: 9, box: [0, 0, 0, 2, 2, 2], mask: Uint8Array.of(0, 1) },
+      { op: 'merge', ids: [{ new: 0 }, 3] },
+    ]);
+    expect(names()).toEqual(['undo false undefined', 'cleave,write false undefined', 'split,merge false undefined']);
+    expect(labels.pending).toBe(3);
+    expect(told.at(-1)).toEqual(names());
+    await settled();
+    held.shift()?.();
+    await undo;
+    await settled();
+    expect(names()).toEqual(['cleave,write false undefined', 'split,merge false undefined']);
+  });
+
+  it('that are undone and refused are unsaved no more, and nothing that showed is taken back', async () => {
+    const { labels, log } = await stage(false);
+    let rolledBack = 0;
+    labels.on('rolledBack', () => rolledBack++);
+    await labels.edit([merge(4, 5)]);
+    log.fates.push('FORBIDDEN');
+    const undo = labels.undo();
+    await expect(undo).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    expect([labels.pending, rolledBack]).toEqual([0, 0]);
+  });
+
   it('that cannot be sent are rejected, and show nothing', async () => {
     const { labels } = await stage();
     await expect(labels.edit([])).rejects.toMatchObject({ code: 'BAD_REQUEST' });

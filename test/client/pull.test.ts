@@ -52,6 +52,21 @@ async function stage(
   return { server, clock, session };
 }
 
+/** A server at the other end of a fast line, 20 ms away. */
+async function distant(): ReturnType<typeof stage> {
+  const { server, clock, session: near } = await stage();
+  await near.close();
+  server.onCredit = (grants, connection) => void clock.after(20, () => connection.grant(grants));
+  server.script = (message, connection) => {
+    if (message.kind !== 'PING') return false;
+    clock.after(20, () => connection.send({ kind: 'PONG', id: message.id, t: null }));
+    return true;
+  };
+  const session = await openSession('ws://fake', {}, { openSocket: server.transport, clock });
+  await clock.advance(100);
+  return { server, clock, session };
+}
+
 async function collect(pull: Pull): Promise<Tile[]> {
   const tiles: Tile[] = [];
   for await (const tile of pull) tiles.push(tile);
@@ -300,17 +315,8 @@ describe('credit', () => {
   });
 
   it('widens with the round trip on a fast link', async () => {
-    const server = new FakeServer();
-    const clock = new ManualClock();
+    const { session, server, clock } = await distant();
     server.volumes.set('big', ofBytes(64 * KiB, 300));
-    server.onCredit = (grants, connection) => void clock.after(20, () => connection.grant(grants));
-    server.script = (message, connection) => {
-      if (message.kind !== 'PING') return false;
-      clock.after(20, () => connection.send({ kind: 'PONG', id: message.id, t: null }));
-      return true;
-    };
-    const session = await openSession('ws://fake', {}, { openSocket: server.transport, clock });
-    await clock.advance(100);
     await inTime(clock, collect(session.pull('big', { box: WIDE, enc: ['raw'] })));
     const promised = Math.max(...server.last.all('CREDIT').flatMap(({ grants }) => grants.map(([, bytes]) => bytes)));
     expect(promised - server.last.sent).toBeGreaterThan(MiB);
@@ -319,6 +325,46 @@ describe('credit', () => {
     expect(server.last.all('PULL').map((message) => message.win ?? 0)).toEqual([0, expect.any(Number)]);
     expect(server.last.all('PULL')[1]?.win).toBeGreaterThan(MiB);
     next.cancel();
+  });
+
+  it('[H7] that has grown on a fast link lets tiles come whole, and in few pieces before', async () => {
+    const { session, server, clock } = await distant();
+    server.volumes.set('big', ofBytes(256 * KiB, 100));
+    const tiles: number[] = [];
+    const send = server.last.send.bind(server.last);
+    server.last.send = (message) => {
+      if (message.kind === 'TILE') tiles.push(message.payload.length);
+      send(message);
+    };
+    await inTime(clock, collect(session.pull('big', { box: WIDE, enc: ['raw'] })));
+    expect(new Set(tiles)).toEqual(new Set([64 * KiB]));
+    tiles.splice(0);
+    await inTime(clock, collect(session.pull('big', { box: WIDE, enc: ['raw'] })));
+    expect(tiles).toEqual(Array.from({ length: 100 }, () => 256 * KiB));
+    const [before, after] = server.last.all('PULL');
+    expect(before?.frame).toBeUndefined();
+    expect(after?.frame).toBe((after?.win ?? 0) / 4);
+  });
+
+  it.each([
+    ['its own', {}, { window: 4 * MiB }, MiB],
+    ['its own, small as it is', { window: MiB }, { window: 70_000 }, 64 * KiB],
+    ['the session’s', { window: 2 * MiB }, {}, 512 * KiB],
+  ])('[H7] is four of the frames that the pull names, where the window is %s', async (_name, options, own, frame) => {
+    const { server, clock } = await stage();
+    server.welcome = { frame: 40 * KiB };
+    const session = await openSession('ws://fake', options, { openSocket: server.transport, clock });
+    await inTime(clock, collect(session.pull('a', { box: ALL, enc: ['raw'], ...own })));
+    expect(server.last.all('PULL')).toMatchObject([{ frame }]);
+  });
+
+  it('[H7] has no say in a frame that the user has named, to the pull or to the session', async () => {
+    const { server, clock } = await stage();
+    server.welcome = { frame: 40_000 };
+    const session = await openSession('ws://fake', { frame: 40_000 }, { openSocket: server.transport, clock });
+    await inTime(clock, collect(session.pull('a', { box: ALL, enc: ['raw'], window: 4 * MiB })));
+    await inTime(clock, collect(session.pull('a', { box: ALL, enc: ['raw'], frame: 50_000 })));
+    expect(server.last.all('PULL').map(({ frame }) => frame)).toEqual([undefined, 50_000]);
   });
 
   it('[D12] closes on a server that takes no notice of it', async () => {

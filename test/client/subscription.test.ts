@@ -6,6 +6,7 @@ import { editStage, inTime, PATH } from '../support/edit-stage.ts';
 import type { FakeLog } from '../support/fake-log.ts';
 import { type FakeConnection, seededRandom, settled } from '../support/fake-server.ts';
 import { bin } from '../support/naive-log.ts';
+import { testSeed } from '../support/seed.ts';
 
 const merge = (...ids: bigint[]) => ({ op: 'merge', ids });
 const cleave = (...ids: bigint[]) => ({ op: 'cleave', ids });
@@ -189,15 +190,21 @@ describe('a subscription', () => {
     expect(await session.subscribe(PATH).closed).toMatchObject({ error: { code: 'CANCELLED' } });
   });
 
-  it('[S4] that the server ends for good throws in its iterators', async () => {
-    const { session, server } = await editStage();
+  it.each([
+    [202, 'FORBIDDEN'],
+    [203, 'NOT_FOUND'],
+    [303, 'UNRECOVERABLE'],
+  ])('[S4] that the server ends for good (%i) throws in its iterators', async (code, name) => {
+    const { session, server, clock } = await editStage();
     const subscription = session.subscribe(PATH);
     await subscription.ready;
     const next = subscription[Symbol.asyncIterator]().next();
     const id = server.last.all('SUBSCRIBE')[0]?.id ?? 0;
-    server.last.send({ kind: 'UNSUBSCRIBED', id, code: 202, reason: 'the right is gone' });
-    await expect(next).rejects.toMatchObject({ code: 'FORBIDDEN', message: 'the right is gone' });
-    expect(await subscription.closed).toMatchObject({ error: { code: 'FORBIDDEN' } });
+    server.last.send({ kind: 'UNSUBSCRIBED', id, code, reason: 'it is gone' });
+    await expect(next).rejects.toMatchObject({ code: name, message: 'it is gone' });
+    expect(await subscription.closed).toMatchObject({ error: { code: name } });
+    await clock.advance(20_000);
+    expect(count(server.last, 'SUBSCRIBE')).toBe(1);
   });
 
   it('[X3] that the server ends for now is asked for again, from where it was', async () => {
@@ -208,10 +215,14 @@ describe('a subscription', () => {
     await settled();
     const [first] = server.last.subscriptions.values();
     first?.close();
-    server.last.send({ kind: 'UNSUBSCRIBED', id: first?.id ?? 0, code: 101, reason: 'not now' });
+    const resets: SubscriptionReset[] = [];
+    subscription.on('reset', (reset) => resets.push(reset));
+    const reason = 'the data of the path have changed: subscribe again';
+    server.last.send({ kind: 'UNSUBSCRIBED', id: first?.id ?? 0, code: 101, reason });
     log.foreign(merge(1n, 20n));
     await clock.advance(1_000);
     expectState(subscription, log);
+    expect(resets).toEqual([{ epoch: log.epoch, head: 5, newEpoch: false }]);
     expect(server.last.all('SUBSCRIBE').at(-1)).toMatchObject({ after: 4, epoch: log.epoch });
   });
 
@@ -673,7 +684,7 @@ describe('a filter', () => {
     server.script = (message, connection) => {
       if (message.kind !== 'FOCUS') return false;
       connection.send({ kind: 'FOCUS_OK', id: message.id });
-      fake?.focus(4);
+      fake?.focus(message.filter, 4);
       return true;
     };
     return { ...stage, subscription };
@@ -695,25 +706,241 @@ describe('a filter', () => {
   it('[S13] whose rows have not caught up when the connection is lost comes anew', async () => {
     const { server, clock, log, subscription } = await olderRows(4);
     tamper(server.last, (message) => (message.kind === 'EDITS' ? [] : [message]));
-    void subscription.focus({});
+    const focused = subscription.focus({});
     await settled();
+    server.script = undefined;
     server.last.drop();
+    expect(subscription.loading).toBe(true);
     await clock.advance(3_000);
+    await focused;
     expectState(subscription, log);
+    expect(server.last.all('HELLO')[0]?.resume).toMatchObject([{ after: 8 }]);
+    expect(count(server.last, 'FOCUS')).toBe(1);
   });
 
-  it('[S13] that was changed while the connection was lost is asked for with a snapshot', async () => {
+  /** Sections that came with a first row, in order. */
+  function sectionsOf(connection: FakeConnection): string[] {
+    const sections: string[] = [];
+    tamper(connection, (message) => {
+      if (message.kind === 'SNAP' && message.row === 0) sections.push(message.section);
+      return [message];
+    });
+    return sections;
+  }
+  const keys = (subscription: Subscription): bigint[] => [...subscription.state.rows('annotation').keys()];
+
+  it('[S13] that was changed while the connection was lost: the edits go on, and the rows come anew', async () => {
+    const { session, server, clock, log } = await editStage();
+    fill(log);
+    const subscription = session.subscribe(PATH);
+    await subscription.ready;
+    await settled();
+    const came: number[] = [];
+    subscription.on('edits', (edits) => came.push(...edits.map(({ seq }) => seq)));
+    server.last.drop();
+    const focused = subscription.focus({ ids: [3] });
+    log.foreign(merge(1n, 20n));
+    await clock.advance(1_000);
+    await focused;
+    expect(keys(subscription)).toEqual([3n]);
+    expect(came).toEqual([5]);
+    expect(server.last.all('HELLO')[0]?.resume).toMatchObject([{ after: 4, filter: { ids: [3] } }]);
+    expect(count(server.last, 'FOCUS')).toBe(1);
+    expect(count(server.last, 'SUBSCRIBE')).toBe(0);
+  });
+
+  it('[S13] that is changed between HELLO and WELCOME is told when the server can hear of it', async () => {
     const { session, server, clock, log } = await editStage();
     fill(log);
     const subscription = session.subscribe(PATH);
     await subscription.ready;
     await settled();
     server.last.drop();
-    const focused = subscription.focus({ kinds: ['merge'] });
+    let focused: Promise<void> | undefined;
+    server.script = (message) => {
+      if (message.kind === 'HELLO') focused = subscription.focus({ ids: [3] });
+      return false;
+    };
     await clock.advance(1_000);
-    expect(server.last.all('HELLO')[0]?.resume).toMatchObject([{ after: null, filter: { kinds: ['merge'] } }]);
     await focused;
+    expect(keys(subscription)).toEqual([3n]);
+  });
+
+  it('[S13] that is changed during the first snapshot does not begin it anew', async () => {
+    const { session, server, clock, log } = await editStage();
+    fill(log);
+    log.page = 1;
+    const sections = sectionsOf(server.last);
+    const send = server.last.send.bind(server.last);
+    let subscription: Subscription | undefined;
+    let focused: Promise<void> | undefined;
+    server.last.send = (message) => {
+      send(message);
+      if (message.kind === 'SNAP' && message.row === 1) focused ??= subscription?.focus({ ids: [3] });
+    };
+    subscription = session.subscribe(PATH);
+    await clock.advance(100);
+    await focused;
+    expect(keys(subscription)).toEqual([3n]);
+    expect(sections.filter((section) => section === 'links')).toHaveLength(1);
+    expect(sections.filter((section) => section === 'end')).toHaveLength(2);
+    expect([count(server.last, 'FOCUS'), count(server.last, 'SUBSCRIBE')]).toEqual([1, 1]);
+    log.foreign(merge(1n, 20n), put(3n, 5n));
+    await settled();
+    expect(subscription.state.rootOf(20n)).toBe(1n);
+    expect(keys(subscription)).toEqual([3n]);
+  });
+
+  it('[S13] that is changed before the server has answered is told after the snapshot', async () => {
+    const { session, server, clock, log } = await editStage();
+    fill(log);
+    const subscription = session.subscribe(PATH);
+    await server.last.next('SUBSCRIBE');
+    const focused = subscription.focus({ ids: [3] });
+    await clock.advance(100);
+    await focused;
+    expect(keys(subscription)).toEqual([3n]);
+    expect([count(server.last, 'FOCUS'), count(server.last, 'SUBSCRIBE')]).toEqual([1, 1]);
+  });
+
+  it('[S13] that is changed twice at once is the last one', async () => {
+    const { session, server, clock, log } = await editStage();
+    fill(log);
+    log.page = 1;
+    const subscription = session.subscribe(PATH);
+    await subscription.ready;
+    await settled();
+    const focused = [subscription.focus({}), subscription.focus({ ids: [1] }), subscription.focus({ ids: [3] })];
+    await clock.advance(5_000);
+    await Promise.all(focused);
+    expect(keys(subscription)).toEqual([3n]);
+    expect([count(server.last, 'FOCUS'), count(server.last, 'SUBSCRIBE')]).toEqual([3, 1]);
+  });
+
+  it('[S13] whose rows come while an older one’s are on their way begins them anew', async () => {
+    const { session, server, clock, log } = await editStage();
+    log.foreign(...Array.from({ length: 40 }, (_, i) => ({ ...put(BigInt(i)), big: 'x' })));
+    log.page = 1;
+    const subscription = session.subscribe(PATH);
+    await subscription.ready;
+    await settled();
+    let taken = 0;
+    const [fake] = server.last.subscriptions.values();
+    tamper(server.last, (message) => {
+      // Credit stops the first in the middle.
+      if (message.kind === 'SNAP' && ++taken === 10 && fake !== undefined) fake.limit = 0;
+      return [message];
+    });
+    const first = subscription.focus({});
+    await settled();
+    expect(subscription.loading).toBe(true);
+    const second = subscription.focus({ ids: [3, 5] });
+    await settled();
+    if (fake !== undefined) fake.grant(1e9);
+    await clock.advance(5_000);
+    await Promise.all([first, second]);
+    expect(keys(subscription)).toEqual([3n, 5n]);
+    expect(count(server.last, 'SUBSCRIBE')).toBe(1);
+  });
+
+  it('[S13] may come with the links too, where edits were still to come: that is a reset', async () => {
+    const { session, server, log } = await editStage();
+    fill(log);
+    const subscription = session.subscribe(PATH);
+    await subscription.ready;
+    await settled();
+    const sections = sectionsOf(server.last);
+    const resets: SubscriptionReset[] = [];
+    subscription.on('reset', (reset) => resets.push(reset));
+    const [fake] = log.subscribers;
+    if (fake !== undefined) log.subscribers.delete(fake);
+    log.foreign(merge(1n, 20n));
+    log.foreign(cleave(5n), put(9n));
+    if (fake !== undefined) log.subscribers.add(fake);
+    await subscription.focus({});
+    await settled();
+    expect(sections[0]).toBe('links');
     expectState(subscription, log);
+    expect(resets).toMatchObject([{ newEpoch: false }]);
+    log.foreign(cleave(20n));
+    await settled();
+    expectState(subscription, log);
+    expect(count(server.last, 'SUBSCRIBE')).toBe(1);
+  });
+
+  it('[S12] lets rows go that do not meet it any more', async () => {
+    const { session, server, log } = await editStage();
+    fill(log);
+    const subscription = session.subscribe(PATH);
+    await subscription.ready;
+    await settled();
+    expect(keys(subscription)).toEqual([1n, 3n]);
+    const id = server.last.all('SUBSCRIBE')[0]?.id ?? 0;
+    const change = { seq: 5, time: 1, user: { id: 'u9', name: 'Bob' }, w: new Uint8Array(4), ops: [], results: [] };
+    const edits = [{ ...change, changes: { gone: { annotation: [1, 77] } } }];
+    server.last.send({ kind: 'EDITS', id, from: 4, upto: 5, flags: 0, edits });
+    await settled();
+    expect(keys(subscription)).toEqual([3n]);
+  });
+
+  it.each(['rows', 'links'])(
+    '[S11] that is changed where a snapshot is cut off in its %s keeps the links',
+    async (where) => {
+      const { session, server, clock, log } = await editStage();
+      fill(log);
+      log.page = 1;
+      const first = server.last;
+      let pages = 0;
+      const send = first.send.bind(first);
+      first.send = (message) => {
+        if (message.kind === 'SNAP' && message.section.startsWith(where) && ++pages === 2)
+          queueMicrotask(() => first.drop());
+        else send(message);
+      };
+      const subscription = session.subscribe(PATH);
+      await settled();
+      const focused = subscription.focus({ ids: [3] });
+      await clock.advance(3_000);
+      await focused;
+      expect(keys(subscription)).toEqual([3n]);
+      for (let id = 0n; id < 40n; id++) expect(subscription.state.rootOf(id)).toBe(log.state().rootOf(id));
+      const links = where === 'links' ? 1 : 4;
+      expect(server.last.all('HELLO')[0]?.resume).toMatchObject([{ after: null, snap: [4, 'links', links] }]);
+      expect(count(server.last, 'FOCUS')).toBe(0);
+    },
+  );
+});
+
+describe('metadata', () => {
+  it('[S11] comes with the snapshot, also with one that was cut off behind it', async () => {
+    const { session, server, clock, log } = await editStage();
+    fill(log);
+    log.meta.set('name', 'Ada').set('n', 7);
+    const subscription = session.subscribe(PATH);
+    const first = server.last;
+    const send = first.send.bind(first);
+    first.send = (message) => {
+      if (message.kind === 'SNAP' && message.section === 'end') queueMicrotask(() => first.drop());
+      else send(message);
+    };
+    await settled();
+    expect(subscription.loading).toBe(true);
+    await clock.advance(3_000);
+    await subscription.ready;
+    expectState(subscription, log);
+    expect(Object.fromEntries(subscription.state.meta)).toEqual({ name: 'Ada', n: 7 });
+    expect(server.last.all('HELLO')[0]?.resume).toMatchObject([{ snap: [4, 'meta', 2] }]);
+  });
+
+  it('[S13] may come with the rows of FOCUS', async () => {
+    const { session, server, log } = await editStage();
+    fill(log);
+    log.meta.set('name', 'Ada');
+    const subscription = session.subscribe(PATH);
+    await subscription.ready;
+    await subscription.focus({ ids: [3] });
+    expect(subscription.state.meta.get('name')).toBe('Ada');
+    expect(count(server.last, 'SUBSCRIBE')).toBe(1);
   });
 });
 
@@ -758,6 +985,52 @@ describe('whatever happens', () => {
       subscription.close();
       await reading;
       expect(seqs).toEqual(Array.from({ length: log.head }, (_, i) => i + 1));
+    },
+  );
+});
+
+describe('filters that change all the time', () => {
+  it.each([testSeed('filters'), 1, 2, 3, 4, 5, 6, 7, 8])(
+    '[S13] leave the rows of the last one, and the links of all (seed %i)',
+    async (seed) => {
+      const random = seededRandom(seed);
+      const { session, server, clock, log } = await editStage();
+      const pick = (n: number): bigint => BigInt(Math.floor(random() * n));
+      const subscription = session.subscribe(PATH, { window: 65_536 });
+      const seqs: number[] = [];
+      subscription.on('edits', (edits) => seqs.push(...edits.map(({ seq }) => seq)));
+      let resets = 0;
+      subscription.on('reset', () => resets++);
+      let ids: bigint[] | undefined;
+      let focused: Promise<void> | undefined;
+      for (let i = 0; i < 150; i++) {
+        log.batch = 1 + Math.floor(random() * 4);
+        log.page = 1 + Math.floor(random() * 3);
+        const what = random();
+        if (what < 0.3) log.foreign(merge(pick(30), pick(30)), put(pick(12)));
+        else if (what < 0.5) log.foreign(cleave(pick(30)), { op: 'delete', table: 'annotation', keys: [pick(12)] });
+        else if (what < 0.75) {
+          ids = random() < 0.2 ? undefined : [pick(12), pick(12), pick(12)];
+          focused = subscription.focus(ids === undefined ? {} : { ids });
+        } else if (what < 0.8) server.last.drop();
+        else if (what < 0.85) for (const fake of log.subscribers) fake.limit = fake.sent;
+        else if (what < 0.9) for (const fake of log.subscribers) fake.grant(fake.sent + 65_536);
+        else await clock.advance(random() * 2_000);
+        if (random() < 0.3) await settled();
+      }
+      // Where the test took the credit away it gives it back.
+      for (let i = 0; i < 20; i++) {
+        for (const fake of [...log.subscribers]) fake.grant(fake.sent + 65_536);
+        await clock.advance(5_000);
+      }
+      await focused;
+      const naive = log.state();
+      for (let id = 0n; id < 40n; id++) expect([id, subscription.state.rootOf(id)]).toEqual([id, naive.rootOf(id)]);
+      const wanted = [...naive.table('annotation').keys()].filter((key) => ids?.includes(key) !== false).sort();
+      expect([...subscription.state.rows('annotation').keys()].sort()).toEqual(wanted);
+      expect(subscription).toMatchObject({ seq: log.head, loading: false });
+      expect(seqs).toEqual([...new Set(seqs)].sort((a, b) => a - b));
+      if (resets === 0) expect(seqs).toEqual(seqs.map((_, i) => (seqs[0] ?? 0) + i));
     },
   );
 });

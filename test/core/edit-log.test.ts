@@ -126,8 +126,8 @@ describe('edit log', () => {
         }
     }
     expect(seen).toEqual([2, 3]);
-    expect(open.log.state.rootOf(4n)).toBe(3n);
-    expect(open.log.state.rootOf(6n)).toBe(5n);
+    expect(open.log.tip.rootOf(4n)).toBe(3n);
+    expect(open.log.tip.rootOf(6n)).toBe(5n);
   });
 
   it('knows after a restart what it knew, its writers included, with a snapshot and without', async () => {
@@ -138,7 +138,7 @@ describe('edit log', () => {
     await Promise.all(requests.map((request) => first.open.log.submit(request, ADA)));
     await first.open.log.submit({ ...edit({ op: 'undo', seq: 5 }), epoch: first.open.log.epoch }, ADA);
     const chk = first.open.log.chk;
-    const roots = Array.from({ length: 45 }, (_, id) => first.open.log.state.rootOf(BigInt(id)));
+    const roots = Array.from({ length: 45 }, (_, id) => first.open.log.tip.rootOf(BigInt(id)));
     await first.logs.close();
     const number = 1;
     expect(checkpointSeqs(database, number)).toEqual([1_201]);
@@ -147,8 +147,8 @@ describe('edit log', () => {
       const { open, logs } = await start(database);
       expect(open.log.head).toBe(1_201);
       expect(open.log.chk).toEqual(chk);
-      expect(open.log.state.isInForce(5)).toBe(false);
-      expect(Array.from({ length: 45 }, (_, id) => open.log.state.rootOf(BigInt(id)))).toEqual(roots);
+      expect(open.log.tip.isInForce(5)).toBe(false);
+      expect(Array.from({ length: 45 }, (_, id) => open.log.tip.rootOf(BigInt(id)))).toEqual(roots);
       const again = requests[1_199] as EditRequest;
       expect(await open.log.submit(again, ADA)).toMatchObject({ dup: true, seq: 1_200 });
       // Of older ones no result is kept, but it is known that they are old.
@@ -174,7 +174,7 @@ describe('edit log', () => {
     const next = logs.logOf(channel) as OpenLog;
     expect(next).not.toBe(open);
     expect(await next.log.submit(edit(merge(5, 6)), ADA)).toMatchObject({ seq: 2 });
-    expect(next.log.state.rootOf(2n)).toBe(1n);
+    expect(next.log.tip.rootOf(2n)).toBe(1n);
   });
 
   it('[E30] lets only those undo what they may do', async () => {

@@ -10,11 +10,13 @@ import type { Limits } from '../../protocol/limits.ts';
 import { type Box, boxShape, type Vec3, volumeOf } from '../../protocol/volume.ts';
 import { loadUws } from '../../src/access/uws-transport.ts';
 import { connect } from '../../src/client/node.ts';
+import type { EditLog } from '../../src/core/edits/edit-log.ts';
 import type { Source } from '../../src/image/source.ts';
+import { SILENT_LOG } from '../../src/utility/log.ts';
 import { FuzzClient } from '../support/fuzz-client.ts';
 import { FuzzFrames } from '../support/fuzz-frames.ts';
 import { seededRandom, testRuns, testSeed } from '../support/seed.ts';
-import { SessionLedger } from '../support/session-ledger.ts';
+import { type Acknowledged, SessionLedger } from '../support/session-ledger.ts';
 import { patternBytes, startTestServer, type TestServer, type TestVolume } from '../support/test-server.ts';
 
 // BFLY_FUZZ_SEED repeats a run, BFLY_FUZZ_RUNS (connections of each suite) lengthens it.
@@ -26,6 +28,12 @@ const SEG_SHAPE: Vec3 = [70, 40, 30];
 const segments = new Uint8Array(
   Uint32Array.from({ length: volumeOf(SEG_SHAPE) }, (_, n) => Math.floor(n / 137) % 50).buffer,
 );
+
+/** The channel whose voxels are edited. */
+const EDITED = 'lab/fly/cube/edited';
+
+/** Time goes faster for the server: EDITs whose voxels never come are given up after 10 s. */
+const HASTE = 20;
 
 /** Of each hundred reads this many fail, and this many take their time. */
 const READS = { failing: 15, slow: 30 };
@@ -51,6 +59,7 @@ function volumes(random: () => number): TestVolume[] {
     { path: 'lab/fly/cube/ids', data: segments, shape: SEG_SHAPE, dtype: 'uint32', wrap: steady },
     { path: 'lab/fly/cube/changing', data: em, shape: SHAPE, dtype: 'uint8', chunk: [16, 16, 16] },
     { path: 'lab/fly/cube/unsteady', data: em, shape: SHAPE, dtype: 'uint8', chunk: [32, 32, 32], wrap: unsteady },
+    { path: EDITED, data: segments, shape: SEG_SHAPE, dtype: 'uint32', type: 'segmentation', wrap: steady },
     { path: 'lab/fly/cube/broken', data: em, shape: SHAPE, dtype: 'uint8', wrap: broken },
   ];
 }
@@ -60,26 +69,35 @@ interface Life {
   readonly faults: readonly string[];
   readonly tiles: number;
   readonly whole: number;
+  /** Edits that it was told of, snapshots that it was given. */
+  readonly edits: number;
+  readonly snapshots: number;
+  readonly acknowledged: readonly Acknowledged[];
 }
 
+const NOTHING = { tiles: 0, whole: 0, edits: 0, snapshots: 0, acknowledged: [] } as const;
+
 /** One client from its first frame to its end, by the seed and its number alone. */
-async function live(url: string, number: number, hasRates: boolean): Promise<Life> {
+async function live(url: string, number: number, hasRates: boolean, epoch: Uint8Array): Promise<Life> {
   const frames = new FuzzFrames(seed + number * 7919);
+  frames.epoch = epoch;
   const client = await FuzzClient.open(url, hasRates);
   if (frames.chance(12)) return beRude(client, frames);
   const win = frames.pick([1, 65_536, 2 ** 22]);
   client.send(encodeClient({ kind: 'HELLO', id: 1, v: [1], client: 'fuzz', feat: [], win, frame: 32_768 }).slice());
   await client.until(() => client.ledger !== undefined);
   const { ledger } = client;
-  if (ledger === undefined) return { faults: ['no WELCOME', ...client.faults], tiles: 0, whole: 0 };
+  if (ledger === undefined) return { faults: ['no WELCOME', ...client.faults], ...NOTHING };
   if (frames.chance(5)) client.socket.pause();
   for (let steps = 10 + frames.below(80); steps > 0 && !client.over && !ledger.closing; steps--) {
-    client.send(frames.any(ledger));
+    for (const frame of frames.any(ledger)) client.send(frame);
     if (frames.chance(40)) await turn();
     if (frames.chance(3) && !client.socket.isPaused) await client.until(() => ledger.due < 3, 100);
   }
   await part(client, ledger, frames, hasRates);
-  return { faults: [...client.faults, ...ledger.faults], tiles: ledger.tiles, whole: ledger.whole };
+  const { tiles, whole, acknowledged, subscriptions } = ledger;
+  const { edits, snapshots } = subscriptions;
+  return { faults: [...client.faults, ...ledger.faults], tiles, whole, acknowledged, edits, snapshots };
 }
 
 /** The end of a connection: in the middle of everything, or when all that was asked for has come. */
@@ -104,7 +122,9 @@ async function part(client: FuzzClient, ledger: SessionLedger, frames: FuzzFrame
   if (frames.chance(50)) for (const id of ledger.ids) client.send(encodeClient({ kind: 'CANCEL', id }).slice());
   client.send(encodeClient({ kind: 'CREDIT', id: 0, grants: everything() }).slice());
   if (!(await client.until(() => ledger.open === 0)))
-    client.faults.push(`${ledger.due} answers never came; the streams ${ledger.streams} never ended`);
+    client.faults.push(
+      `${ledger.due} answers never came; the streams ${ledger.streams} never ended; ${ledger.subscriptions.lagging} subscriptions never arrived`,
+    );
   if (client.over && !hasRates) client.faults.push(`closed with ${await client.closed} for nothing`);
   client.socket.close(1000);
   await client.closed;
@@ -129,7 +149,7 @@ async function beRude(client: FuzzClient, frames: FuzzFrames): Promise<Life> {
   const code = await client.closed;
   const isRight = [4001, 4002, 4003, 4004, 1006].includes(code);
   // A ledger that was not told of every frame has no say.
-  return { faults: isRight ? [] : [`closed with ${code} after a bad beginning`], tiles: 0, whole: 0 };
+  return { faults: isRight ? [] : [`closed with ${code} after a bad beginning`], ...NOTHING };
 }
 
 /** Somebody who works as if nothing were. @returns how many answers were right. */
@@ -144,7 +164,7 @@ async function workOn(url: string, random: () => number, isOver: () => boolean):
     expect(Buffer.from(naive(box)).equals(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))).toBe(true);
     const ids = await session.unique('lab/fly/cube/ids', { box: [0, 0, 0, 70, 2, 1] });
     expect([...ids]).toEqual([0n, 1n]);
-    expect((await session.list('lab/fly/cube')).length).toBe(5);
+    expect((await session.list('lab/fly/cube')).length).toBe(6);
     answers += 3;
     // Under any rate of the suites.
     await sleep(15);
@@ -166,11 +186,38 @@ function naive(box: Box): Uint8Array {
   return bytes;
 }
 
-const WITHOUT_RATES: Partial<Limits> = { framesPerSecond: 1e9, framesBurst: 1e9, controlPerSecond: 1e9 };
+/** What the log of a path holds, and what was promised of it. Rules [E4], [E15], [S1]. */
+function faultsOfLog(log: EditLog, acknowledged: readonly Acknowledged[]): string[] {
+  const faults: string[] = [];
+  const names = new Map<number, string>();
+  const known = new Set<string>();
+  for (let seq = 1; seq <= log.head; seq++) {
+    const { wid, wseq } = log.reader.record(seq);
+    const name = `${Buffer.from(wid).toString('hex')} ${wseq}`;
+    if (known.has(name)) faults.push(`edit ${seq} was applied twice`);
+    known.add(name);
+    names.set(seq, name);
+  }
+  for (const { wid, wseq, seq } of acknowledged)
+    if (names.get(seq) !== `${Buffer.from(wid).toString('hex')} ${wseq}`)
+      faults.push(`edit ${seq} is another than was told`);
+  return faults;
+}
+
+/** What the unsteady source's faults are logged as. */
+const BROKEN_SOURCE = /a bug in a format/;
+
+const WITHOUT_RATES: Partial<Limits> = {
+  editsPerSecond: 1e9,
+  editsBurst: 1e9,
+  framesPerSecond: 1e9,
+  framesBurst: 1e9,
+  controlPerSecond: 1e9,
+};
 const TIGHT: Partial<Limits> = {
   requests: 5,
   pulls: 2,
-  framesPerSecond: 400,
+  framesPerSecond: 400 / HASTE,
   framesBurst: 20,
   controlPerSecond: 2_000,
 };
@@ -200,20 +247,35 @@ describe('session fuzz', () => {
     },
     async ({ kind, limits, usual, what }) => {
       const salt = 1_000_000 * all.findIndex((suite) => suite.kind === kind && suite.what === what);
-      server = await startTestServer({ kind, volumes: volumes(seededRandom(seed)), limits, cacheBytes: 2 ** 20 });
+      const logged: string[] = [];
+      const log = {
+        ...SILENT_LOG,
+        error: (fields: Readonly<Record<string, unknown>>, message: string): void =>
+          void logged.push(`${message}: ${String(fields['err'] ?? fields['fault'] ?? '')}`),
+      };
+      server = await startTestServer({
+        ...{ kind, volumes: volumes(seededRandom(seed)), limits, cacheBytes: 2 ** 20, log },
+        now: () => HASTE * performance.now(),
+        timings: { sweepMs: 50, stuckMs: 1e9, pongMs: 1e9, helloMs: 60_000 },
+      });
       const { url, hub, core } = server;
+      const { epoch } = (await hub.openLog(EDITED)).log;
       const connections = testRuns(usual);
       let next = 0;
       let over = false;
       const worker = workOn(url, seededRandom(seed + 1), () => over).catch((error: unknown) => error);
-      const sum = { tiles: 0, whole: 0 };
+      const sum = { tiles: 0, whole: 0, edits: 0, snapshots: 0 };
+      const acknowledged: Acknowledged[] = [];
       const misbehave = async (): Promise<void> => {
         while (next < connections) {
           const number = salt + next++;
-          const life = await live(url, number, what === 'tight limits');
+          const life = await live(url, number, what === 'tight limits', epoch);
           expect({ number, faults: life.faults }).toEqual({ number, faults: [] });
           sum.tiles += life.tiles;
           sum.whole += life.whole;
+          sum.edits += life.edits;
+          sum.snapshots += life.snapshots;
+          acknowledged.push(...life.acknowledged);
         }
       };
       await Promise.all(Array.from({ length: AT_ONCE }, misbehave)).finally(() => {
@@ -225,6 +287,9 @@ describe('session fuzz', () => {
       // The fuzz is worth something only where much of it goes well.
       expect(sum.tiles).toBeGreaterThan(connections);
       expect(sum.whole).toBeGreaterThan(connections / 10);
+      expect(sum.edits).toBeGreaterThan(connections);
+      expect(sum.snapshots).toBeGreaterThan(connections / 10);
+      expect(acknowledged.length).toBeGreaterThan(connections);
       await expect
         .poll(() => hub.use(), { timeout: 10_000 })
         .toEqual({
@@ -235,6 +300,15 @@ describe('session fuzz', () => {
           cutouts: 0,
         });
       await expect.poll(() => core.tiles.loading, { timeout: 10_000 }).toBe(0);
+      expect(hub.presence.size).toBe(0);
+      for (const path of new Set(acknowledged.map((edit) => edit.path)))
+        expect(
+          faultsOfLog(
+            (await hub.openLog(path)).log,
+            acknowledged.filter((edit) => edit.path === path),
+          ),
+        ).toEqual([]);
+      expect(logged.filter((line) => !BROKEN_SOURCE.test(line))).toEqual([]);
     },
   );
 });

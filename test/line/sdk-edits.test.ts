@@ -256,6 +256,55 @@ describe.each(lineTransports('the SDK and edits'))('edits by the SDK over %s', (
     expect(near.state.rootOf(2n)).toBe(2n);
   });
 
+  it('[S12] let rows go that leave the filter, and bring them back', async () => {
+    const [ada, bob] = [await open(), await open()];
+    const at = (x: number) =>
+      [{ op: 'put', table: 'annotation', rows: [{ key: 1, kind: 'point', points: [x, 1, 1] }] }] as const;
+    const near = bob.subscribe(PATH, { filter: { box: [0, 0, 0, 16, 16, 16] } });
+    await near.ready;
+    const keysAfter = async (x: number): Promise<bigint[]> => {
+      const { seq } = await ada.edit(PATH, at(x));
+      await near.until(seq);
+      return [...near.state.rows('annotation').keys()];
+    };
+    expect(await keysAfter(5)).toEqual([1n]);
+    expect(await keysAfter(40)).toEqual([]);
+    expect(await keysAfter(6)).toEqual([1n]);
+  });
+
+  it('[S13] come filtered anew whenever that is asked for: before the first answer, in a snapshot, over a lost line', async () => {
+    const ada = await open();
+    const random = seededRandom(testSeed(`filters over ${kind}`));
+    const { session, cut } = await cuttable();
+    for (let i = 0; i < 40; i++)
+      await ada.edit(PATH, [
+        { op: 'merge', ids: Array.from({ length: 500 }, (_, j) => 100 + 1_000 * i + j) },
+        { op: 'put', table: 'annotation', rows: [{ key: i, kind: 'point', points: [i, 1, 1] }] },
+      ]);
+    const watching = session.subscribe(PATH, { filter: { box: [0, 0, 0, 1, 2, 2] }, window: 65_536 });
+    let resets = 0;
+    watching.on('reset', () => resets++);
+    let focused: Promise<void> = Promise.resolve();
+    let from = 0;
+    for (let i = 0; i < 30; i++) {
+      from = Math.floor(random() * 36);
+      focused = watching.focus({ box: [from, 0, 0, from + 4, 2, 2] });
+      if (random() < 0.2) cut();
+      if (random() < 0.3) await ada.edit(PATH, [{ op: 'merge', ids: [1, 100 + i] }]);
+      if (random() < 0.3) await focused;
+    }
+    await focused;
+    const keys = [...watching.state.rows('annotation').keys()].map(Number).sort((a, b) => a - b);
+    expect(keys).toEqual([from, from + 1, from + 2, from + 3]);
+    const whole = ada.subscribe(PATH);
+    await whole.ready;
+    await watching.until(whole.seq);
+    for (let i = 0; i < 40; i++)
+      for (const id of [1, 100 + 1_000 * i, 101 + 1_000 * i, 599 + 1_000 * i])
+        expect([id, watching.state.rootOf(BigInt(id))]).toEqual([id, whole.state.rootOf(BigInt(id))]);
+    expect(resets).toBeLessThan(30);
+  });
+
   it('[S14] are told again as history', async () => {
     const ada = await open();
     for (let i = 0; i < 300; i++)

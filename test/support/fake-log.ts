@@ -53,6 +53,8 @@ export class FakeLog {
   /** Whether an EDIT that gets TIMEOUT or INTERNAL is worked on before it does. */
   isLate: () => boolean = () => false;
   readonly bulks = new Map<number, number>();
+  /** Metadata that snapshots tell. */
+  readonly meta = new Map<string, unknown>();
   #writers = new Map<string, { last: number; results: Map<number, { digest: string; reply: ServerMessage }> }>();
 
   get head(): number {
@@ -156,6 +158,7 @@ export class FakeLog {
         ['rows:neuron', rows('neuron')],
         ['rows:synapse', rows('synapse')],
         ['rows:annotation', rows('annotation')],
+        ...(this.meta.size === 0 ? [] : [['meta', [...this.meta]] as const]),
         ['end', []],
       ],
     };
@@ -176,6 +179,10 @@ export class FakeSubscription {
   sent = 0;
   limit: number;
   live = false;
+  /** Rows are those whose keys are in its `ids`; all without. */
+  filter: WireMap;
+  /** A snapshot with links is under way. */
+  #isWhole = false;
   /** EDITs of these writers are told with `wid`. */
   readonly isOwn: (wid: string) => boolean;
 
@@ -194,6 +201,7 @@ export class FakeSubscription {
     this.limit = Math.max(65_536, request.win ?? win);
     this.isOwn = isOwn;
     this.position = request.after ?? 0;
+    this.filter = request.filter ?? {};
   }
 
   /** The reply, and what follows it. */
@@ -229,10 +237,18 @@ export class FakeSubscription {
     this.pump();
   }
 
-  /** Regions and rows as another filter shows them. */
-  focus(seq = this.log.head): void {
-    const snapshot = this.log.snapshots.get(seq) ?? this.log.snapshot();
-    this.#queue(snapshot, snapshot.sections.slice(1), 0);
+  /**
+   * Regions and rows as another filter shows them, in place of what was still to come; the links too, where they were to come, or edits
+   * are missing.
+   *
+   * @param seq an older snapshot: without links.
+   */
+  focus(filter: WireMap, seq?: number): void {
+    this.filter = filter;
+    const snapshot = this.log.snapshots.get(seq ?? this.log.head) ?? this.log.snapshot();
+    const isWhole = seq === undefined && (this.#isWhole || this.position !== snapshot.seq);
+    this.#sections = [];
+    this.#queue(snapshot, snapshot.sections.slice(isWhole ? 0 : 1), 0);
     this.position = snapshot.seq;
     this.pump();
   }
@@ -253,7 +269,14 @@ export class FakeSubscription {
   #queue(snapshot: Snapshot, sections: Snapshot['sections'], firstRow: number): void {
     this.live = false;
     let row = firstRow;
-    for (const [section, rows] of sections) {
+    this.#isWhole = sections[0]?.[0] === 'links';
+    for (const [section, all] of sections) {
+      const rows = section.startsWith('rows:') ? all.filter((one) => this.#shows((one as WireMap)['key'])) : all;
+      if (section === 'meta') {
+        const meta = Object.fromEntries(rows as [string, unknown][]);
+        this.#sections.push({ kind: 'SNAP', id: this.id, seq: snapshot.seq, section, row: 0, more: false, rows: meta });
+        continue;
+      }
       for (let more = true; more; ) {
         const some = rows.slice(row, row + this.log.page);
         more = row + this.log.page < rows.length;
@@ -277,6 +300,7 @@ export class FakeSubscription {
     if (this.#sender.isOver) return;
     while (this.sent < this.limit) {
       const section = this.#sections.shift();
+      if (this.#sections.length === 0) this.#isWhole = false;
       if (section !== undefined) this.#send(section);
       else if (this.position < this.log.head) this.#sendEdits();
       else {
@@ -294,9 +318,26 @@ export class FakeSubscription {
     const edits = some.map(({ record, wid, wseq }) =>
       this.isOwn(wid)
         ? { ...record, wid: Uint8Array.from(Buffer.from(wid, 'hex')), wseq }
-        : { ...record, w: new Uint8Array(4) },
+        : { ...record, changes: this.#shown(record['changes'] as WireMap), w: new Uint8Array(4) },
     );
     this.#send({ kind: 'EDITS', id: this.id, from, upto: this.position, flags: 0, edits });
+  }
+
+  #shows(key: unknown): boolean {
+    const ids = this.filter['ids'] as readonly (bigint | number)[] | undefined;
+    return ids === undefined || ids.map(BigInt).includes(BigInt(key as bigint | number));
+  }
+
+  /** Rule [S12]. */
+  #shown(changes: WireMap): WireMap {
+    const rows: Record<string, unknown> = {};
+    const gone: Record<string, unknown[]> = { ...(changes['gone'] as Record<string, unknown[]> | undefined) };
+    for (const [table, all] of Object.entries((changes['rows'] ?? {}) as Record<string, WireMap[]>)) {
+      rows[table] = all.filter(({ key }) => this.#shows(key));
+      const hidden = all.filter(({ key }) => !this.#shows(key)).map(({ key }) => key);
+      if (hidden.length > 0) gone[table] = [...(gone[table] ?? []), ...hidden];
+    }
+    return { ...changes, rows, gone };
   }
 
   #send(message: ServerMessage): void {

@@ -229,7 +229,7 @@ export const WELCOME: Welcome = {
   feat: ['pull', 'edit', 'subscribe', 'presence', 'history'],
   ping: 25_000,
   win: 256 * 1024,
-  frame: 256 * 1024,
+  frame: 64 * 1024,
   limits: DEFAULT_LIMITS,
   resume: [],
 };
@@ -435,7 +435,7 @@ export class FakeConnection {
         break;
       case 'FOCUS':
         this.send({ kind: 'FOCUS_OK', id: message.id });
-        this.subscriptions.get(message.sub)?.focus();
+        this.subscriptions.get(message.sub)?.focus(message.filter);
         break;
       case 'HISTORY':
         this.#history(message);
@@ -513,7 +513,7 @@ export class FakeConnection {
     const box = pull.boxes[pull.item];
     if (pull.frames.length === 0 && box !== undefined) {
       const { mip, enc, frame } = pull.message;
-      const stream = { id, item: pull.item++, mip, frame: frame ?? this.#server.frame };
+      const stream = { id, item: pull.item++, mip, frame: this.#server.frame ?? frame ?? WELCOME.frame };
       pull.frames = tileFrames(pull.volume, enc ?? ['raw'], stream, box);
     }
     const next = pull.frames.shift();
@@ -587,8 +587,8 @@ export class FakeServer {
   historyPage = 256;
   /** Fields of WELCOME that differ from `WELCOME`. */
   welcome: Partial<Welcome> = {};
-  /** Largest TILE payload where the pull does not say. */
-  frame = 256 * 1024;
+  /** Largest TILE payload, whatever the pull says; undefined: what it says. */
+  frame: number | undefined;
   /** Sees each message first. @returns true = it was answered. */
   script: ((message: ClientMessage, connection: FakeConnection) => boolean | undefined) | undefined;
   /** Stands between a CREDIT and its effect. */

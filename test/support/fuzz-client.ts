@@ -43,7 +43,7 @@ export class FuzzClient {
     try {
       message = decodeServer(data);
     } catch (error) {
-      this.faults.push(`a message that is not legal: ${error}`);
+      this.faults.push(`a message that is not legal: ${error}: ${data.subarray(0, 4096).toString('hex')}`);
       return;
     }
     if (this.ledger !== undefined) this.ledger.received(message, data.length);

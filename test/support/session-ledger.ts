@@ -5,7 +5,7 @@
  * to one request, tiles beyond the credit, streams that go on after their end. What never comes stays `open`.
  */
 import { BadFrame, decodeClient } from '../../protocol/decode.ts';
-import { MalformedFrame } from '../../protocol/errors.ts';
+import { ERROR_CODES, MalformedFrame } from '../../protocol/errors.ts';
 import { DEFAULT_LIMITS, WINDOW } from '../../protocol/limits.ts';
 import type { ClientMessage, ServerMessage } from '../../protocol/messages.ts';
 import { TILE_HEADER_BYTES, TileFlag } from '../../protocol/tile-frame.ts';
@@ -75,7 +75,7 @@ interface Count {
   /** By kind of reply: asked for less come. */
   readonly kinds: Map<Kind, number>;
   /** What was asked for and not answered, of those whose answer depends on it, in order. */
-  readonly open: ClientMessage[];
+  readonly open: (ClientMessage | undefined)[];
 }
 
 /** An EDIT that was acknowledged. */
@@ -111,23 +111,23 @@ export class SessionLedger {
   readonly #window: number;
   #connectionBytes = 0;
 
-  readonly #hasRates: boolean;
-  /** ERRORs of id 0 that may come for frames without a reply. */
+  /** Frames without a reply that may be answered by an ERROR of id 0, and ERRORs of id 0 of which is not known what they answer. */
   #perhaps = 0;
+  #unnamed = 0;
 
   /**
    * @param windowBytes first credit of the connection and of its streams, as WELCOME said.
    * @param hasRates whether the server has rates that this client passes.
    */
   constructor(windowBytes: number, hasRates = false) {
-    this.#hasRates = hasRates;
+    this.subscriptions.isVague = hasRates;
     this.#window = windowBytes;
     this.#limits.set(0, windowBytes);
   }
 
   /** Answers that are still to come, and streams that have not ended. */
   get open(): number {
-    return this.due + this.#streams.size + this.subscriptions.lagging;
+    return Math.max(0, this.due - this.#unnamed) + this.#streams.size + this.subscriptions.lagging;
   }
 
   /** Every id that was used. */
@@ -158,7 +158,7 @@ export class SessionLedger {
       if (id !== 0 && isStream) this.#openWindow(id, message.win);
       if (id !== 0 && message?.kind === 'SUBSCRIBE') this.subscriptions.asked(message);
       const count = this.#count(id);
-      if (message !== undefined) count.open.push(message);
+      count.open.push(message);
       count.asked++;
       if (kind !== undefined) count.kinds.set(kind, (count.kinds.get(kind) ?? 0) + 1);
       this.due++;
@@ -239,13 +239,15 @@ export class SessionLedger {
     kinds.set(kind, left - 1);
     if (left <= 0) this.faults.push(`${kind} ${id} answers nothing that was asked`);
     this.#answer(id, kind);
-    const at = open.findIndex((message) => REPLIES[message.kind] === kind);
+    const at = open.findIndex((message) => message !== undefined && REPLIES[message.kind] === kind);
     return at < 0 ? undefined : open.splice(at, 1)[0];
   }
 
   #edited({ id, seq, dup = false, results }: Extract<ServerMessage, { kind: 'EDIT_OK' }>): void {
+    // Of several it is not known which were refused.
+    const isSure = this.#count(id).open.filter((message) => message?.kind === 'EDIT').length === 1;
     const asked = this.#reply(id, 'EDIT_OK');
-    if (asked?.kind !== 'EDIT') return;
+    if (!isSure || asked?.kind !== 'EDIT') return;
     if (results.length !== asked.ops.length)
       this.faults.push(`EDIT_OK ${id} has ${results.length} results of ${asked.ops.length} ops`);
     this.acknowledged.push({ path: asked.path, wid: asked.wid, wseq: asked.wseq, seq, dup });
@@ -321,19 +323,29 @@ export class SessionLedger {
       this.faults.push(`cutout ${id} is done after ${stream.payload} of ${stream.announced} bytes`);
   }
 
-  #error({ id, message }: Extract<ServerMessage, { kind: 'ERROR' }>): void {
+  #error({ id, code, message }: Extract<ServerMessage, { kind: 'ERROR' }>): void {
     if (message === '' || /\n|\/(tmp|work|home)\/|\.[jt]s:\d/.test(message))
       this.faults.push(`ERROR ${id} says ${JSON.stringify(message)}`);
     // It ends a stream where one of its id is open; else it is the answer to a request.
     if (id !== 0 && (this.#streams.delete(id) || this.subscriptions.ended(id))) return;
     if (id !== 0) {
-      this.subscriptions.refused(id);
-      this.#count(id).open.shift();
+      const refused = this.#count(id).open.shift();
+      if (refused?.kind === 'SUBSCRIBE') this.subscriptions.refused(refused);
       return this.#answer(id, 'ERROR');
     }
-    // Of a frame whose id is in use, or that has none, or that has no reply: which one it was, the counts need not know.
-    const named = /^the id (\d+) is in use$/.exec(message)?.[1];
-    if (named === undefined && this.#perhaps > 0) this.#perhaps--;
-    else if (--this.due < 0) this.faults.push(`ERROR 0 (${message}): more answers than requests`);
+    const named = /^the id (\d+) is (in use|kept)/.exec(message)?.[1];
+    if (named !== undefined) return this.#inUse(Number(named));
+    // Of a frame without a reply, or of a bad one whose id was in use: which it was, the counts need not know.
+    this.#unnamed++;
+    if (code !== ERROR_CODES.NOT_FOUND) this.subscriptions.isVague = true;
+    if (this.#unnamed > this.#perhaps + this.due) this.faults.push(`ERROR 0 (${message}): more answers than requests`);
+  }
+
+  /** A request whose id is taken was refused: what has the id is the first of its kind, or is open. */
+  #inUse(id: number): void {
+    if (--this.due < 0) this.faults.push(`ERROR 0 (${id} is in use): more answers than requests`);
+    const at = this.#streams.has(id) || this.subscriptions.has(id) ? 0 : 1;
+    const [refused] = this.#count(id).open.splice(at, 1);
+    if (refused?.kind === 'SUBSCRIBE') this.subscriptions.refused(refused);
   }
 }

@@ -4,7 +4,7 @@ import type { ServerMessage, Subscribe, WireMap } from '../../protocol/messages.
 
 type Of<K extends ServerMessage['kind']> = Extract<ServerMessage, { kind: K }>;
 
-const SECTIONS = ['links', 'regions', 'rows:neuron', 'rows:synapse', 'rows:annotation', 'end'];
+const SECTIONS = ['links', 'regions', 'rows:neuron', 'rows:synapse', 'rows:annotation', 'meta', 'end'];
 const LINK_BYTES = 16;
 /** An EDITS is larger only where one edit alone is. Rule [S7]. */
 const LARGE_EDITS = 64 * 1024 + 64;
@@ -24,6 +24,8 @@ interface Open {
   position: number | undefined;
   /** The snapshot that is coming. */
   snap: { readonly seq: number; readonly isWhole: boolean; section: number; row: number } | undefined;
+  /** The snapshot that it asked to go on with. */
+  readonly cutOff: number | undefined;
   /** SNAPs that FOCUS promised and that have not begun. */
   focuses: number;
   /** An edit in pieces is under way: (position, upto]. */
@@ -43,12 +45,16 @@ export class SubscriptionLedger {
   readonly #asked = new Map<number, Subscribe[]>();
   /** Edits that were told to anybody of this connection. */
   edits = 0;
+  /** It is not known any more which answer belongs to what: nothing is held against the server. */
+  isVague = false;
   /** Snapshots that came whole. */
   snapshots = 0;
 
   /** @param limitOf the highest credit that the server may have. */
   constructor(fault: (text: string) => void, limitOf: (id: number) => number) {
-    this.#fault = fault;
+    this.#fault = (text) => {
+      if (!this.isVague) fault(text);
+    };
     this.#limitOf = limitOf;
   }
 
@@ -59,6 +65,7 @@ export class SubscriptionLedger {
 
   /** Those that were never told that they are at the head. */
   get lagging(): number {
+    if (this.isVague) return 0;
     let lagging = 0;
     for (const { live } of this.#open.values()) lagging += live ? 0 : 1;
     return lagging;
@@ -76,9 +83,13 @@ export class SubscriptionLedger {
     this.#asked.set(message.id, [...(this.#asked.get(message.id) ?? []), message]);
   }
 
-  /** The id was answered by an ERROR. */
-  refused(id: number): void {
-    this.#asked.get(id)?.shift();
+  /** It was answered by an ERROR. */
+  refused(message: Subscribe): void {
+    const asked = this.#asked.get(message.id) ?? [];
+    this.#asked.set(
+      message.id,
+      asked.filter((one) => one !== message),
+    );
   }
 
   /** The subscription is over: nothing of it may come any more. */
@@ -95,6 +106,7 @@ export class SubscriptionLedger {
     open.live = false;
   }
 
+  /** SUBSCRIBE was answered. */
   opened({ id, mode, head, epoch }: Of<'SUBSCRIBE_OK'>): void {
     if (this.#open.has(id)) this.#fault(`SUBSCRIBE_OK ${id} came while the subscription ${id} was open`);
     const asked = this.#asked.get(id)?.shift();
@@ -109,6 +121,7 @@ export class SubscriptionLedger {
     this.#open.set(id, {
       ...{ id, path: asked.path, presence: asked.presence === true, isPlain: asked.filter === undefined, bytes: 0 },
       ...{ isReset: mode === 'reset', position: isTail ? (asked.after ?? 0) : undefined, snap: undefined },
+      cutOff: asked.snap?.[0],
       ...{ focuses: 0, cut: undefined, again: undefined, live: false, peers: new Set<string>() },
     });
   }
@@ -172,26 +185,21 @@ export class SubscriptionLedger {
     }
   }
 
-  #snap(open: Open, { seq, section, row, more, rows }: Of<'SNAP'>): void {
+  #snap(open: Open, message: Of<'SNAP'>): void {
     const { id } = open;
+    const { seq, section, row, more, rows } = message;
     const place = SECTIONS.indexOf(section);
     const isStart = row === 0 && (section === 'links' || section === 'regions');
-    if (open.snap === undefined || (isStart && open.focuses > 0)) {
-      const isWhole = section === 'links';
-      if (!isStart || (!isWhole && open.focuses === 0) || (isWhole && open.position !== undefined))
-        this.#fault(`SNAP ${id} of ${section} from row ${row} begins nothing that was asked for`);
-      if (!isWhole && open.position === undefined) this.#fault(`SNAP ${id} brings rows where there are no links`);
-      // Several FOCUS before the first page: one snapshot stands for all.
-      if (!isWhole || open.focuses > 0) open.focuses = 0;
-      open.cut = undefined;
-      open.snap = { seq, isWhole, section: isWhole ? 0 : SECTION_OF_FOCUS, row: 0 };
-    }
+    if (open.snap === undefined && open.position === undefined && open.cutOff === seq && !isStart)
+      open.snap = { seq, isWhole: true, section: place, row };
+    else if (open.snap === undefined || (isStart && open.focuses > 0)) this.#begin(open, message);
     const { snap } = open;
+    if (snap === undefined) return;
     if (snap.seq !== seq || snap.section !== place || snap.row !== row)
       this.#fault(
         `SNAP ${id} of ${seq}, ${section}, ${row} where ${snap.seq}, ${SECTIONS[snap.section]}, ${snap.row} goes on`,
       );
-    snap.row += rows instanceof Uint8Array ? rows.length / LINK_BYTES : (rows as readonly unknown[]).length;
+    snap.row += rows instanceof Uint8Array ? rows.length / LINK_BYTES : Object.keys(rows as object).length;
     if (more) return;
     snap.section++;
     snap.row = 0;
@@ -200,6 +208,20 @@ export class SubscriptionLedger {
     open.snap = undefined;
     if (snap.isWhole) open.position = seq;
     else if (seq < (open.position ?? 0)) open.again = seq;
+  }
+
+  /** The first page of all links, or of what FOCUS shows anew. */
+  #begin(open: Open, { seq, section, row }: Of<'SNAP'>): void {
+    const { id } = open;
+    const isWhole = section === 'links';
+    const isFirst = row === 0 && (isWhole || section === 'regions');
+    if (!isFirst || (!isWhole && open.focuses === 0) || (isWhole && open.position !== undefined))
+      this.#fault(`SNAP ${id} of ${section} from row ${row} begins nothing that was asked for`);
+    if (!isWhole && open.position === undefined) this.#fault(`SNAP ${id} brings rows where there are no links`);
+    // Several FOCUS before the first page: one snapshot stands for all.
+    open.focuses = 0;
+    open.cut = undefined;
+    open.snap = { seq, isWhole, section: isWhole ? 0 : SECTION_OF_FOCUS, row: 0 };
   }
 
   #peers(open: Open, { peers }: Of<'PEERS'>): void {

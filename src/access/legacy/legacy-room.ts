@@ -17,7 +17,7 @@ const DURABLE_MS = 1_000;
 const MAX_LINKS = 1_000_000;
 
 /** What a room needs of a log. */
-export type LegacyLog = Pick<EditLog, 'path' | 'epoch' | 'head' | 'state' | 'reached' | 'onCommit' | 'submit'>;
+export type LegacyLog = Pick<EditLog, 'path' | 'epoch' | 'head' | 'tip' | 'reached' | 'onCommit' | 'submit'>;
 
 /** The whole tables of a path, ready to be sent. */
 export interface LegacyFrame {
@@ -131,7 +131,7 @@ export class LegacyRoom {
 
   async #make(): Promise<LegacyFrame> {
     for (;;) {
-      const { state } = this.log;
+      const state = this.log.tip;
       const { seq } = state;
       const { maxLinks = MAX_LINKS } = this.#options;
       if (state.linkCount > maxLinks)
@@ -143,7 +143,7 @@ export class LegacyRoom {
       this.#restUntil = this.#options.now() + REST * (this.#options.now() - began);
       await this.log.reached(seq, DURABLE_MS).catch(() => {});
       // Where a commit failed the state is another one, and what was in this one may never have been.
-      const isDurable = this.log.state === state && this.log.head >= seq;
+      const isDurable = this.log.tip === state && this.log.head >= seq;
       if ((isDurable || this.#isOver) && restore !== undefined && save !== undefined) return { seq, restore, save };
     }
   }

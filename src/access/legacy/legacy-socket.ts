@@ -236,10 +236,10 @@ export class LegacySocket implements ConnectionEvents, LegacyMember {
     if (!this.#identity.rights.allows('edit', log.path))
       throw new BflyError('FORBIDDEN', 'saving needs the right "edit" on this channel');
     for (let attempt = 1; ; attempt++) {
-      const base = log.state.seq;
+      const base = log.tip.seq;
       try {
         let seq: number | undefined;
-        for (const edit of editsOfTables(message.sets, message.splits, knownRegions(log.state)))
+        for (const edit of editsOfTables(message.sets, message.splits, knownRegions(log.tip)))
           seq = await this.#submit(edit, base);
         return seq;
       } catch (error) {

@@ -2,9 +2,9 @@
  * Snapshots of the folded state in the log, so that opening a path need not replay all of it. A snapshot is never the truth.
  *
  * Under SNAPSHOT and its seq stand part 0, the header, written last, and parts 1..n. The header is JSON: `parts`, their number, and
- * `sums`, the first bytes of each part's SHA-256 in hexadecimal. Older ones are removed.
+ * `sums`, the crc32 of each. Older ones are removed.
  */
-import { hash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
 import type { EditState } from '../../../protocol/edit-state.ts';
 import type { Database, EntryWrite } from '../../database/database.ts';
 import { LogKind, logPart, logRange, logSeq, logSnapshotKey } from '../../database/keys.ts';
@@ -17,8 +17,6 @@ const SHARE_OF_LINKS = 0.1;
 const EDITS_AT_CLOSE = 1_000;
 /** Parts of one commit. */
 const PARTS_AT_ONCE = 4;
-/** Characters of a part's sum. */
-const SUM_CHARACTERS = 16;
 
 /** A stored snapshot. */
 export interface Checkpoint {
@@ -29,7 +27,7 @@ export interface Checkpoint {
 
 interface Header {
   readonly parts: number;
-  readonly sums: readonly string[];
+  readonly sums: readonly number[];
 }
 
 /** Seqs of the snapshots of a path that have a header, newest first. */
@@ -66,7 +64,7 @@ function readCheckpoint(
   for (let part = 1; part <= header.parts; part++) {
     const bytes = database.entry('log', logSnapshotKey(path, seq, part));
     if (bytes === undefined) return { seq, parts, fault: `part ${part} of the snapshot of edit ${seq} is missing` };
-    if (sumOf(bytes) !== header.sums[part - 1])
+    if (crc32(bytes) !== header.sums[part - 1])
       return { seq, parts, fault: `part ${part} of the snapshot of edit ${seq} was changed` };
     parts.push(bytes);
   }
@@ -81,8 +79,6 @@ function headerOf(bytes: Uint8Array | undefined): Header | undefined {
     return undefined;
   }
 }
-
-const sumOf = (part: Uint8Array): string => hash('sha256', part, 'hex').slice(0, SUM_CHARACTERS);
 
 /** Removes all snapshots of a path: its state is then replayed. */
 export async function dropCheckpoints(database: Database, path: number): Promise<void> {
@@ -154,7 +150,7 @@ export class CheckpointKeeper {
       await this.#database.commit({
         entries: parts.slice(from, from + PARTS_AT_ONCE).map((value, i) => this.#entry(seq, from + i + 1, value)),
       });
-    const header: Header = { parts: parts.length, sums: parts.map(sumOf) };
+    const header: Header = { parts: parts.length, sums: parts.map((part) => crc32(part)) };
     await this.#database.commit({ entries: [this.#entry(seq, 0, Buffer.from(JSON.stringify(header)))] });
   }
 

@@ -11,6 +11,7 @@ const MAX_DETAILS_BYTES = 48 * 1024;
 /**
  * The CONFLICT of an edit.
  *
+ * @param head seq of the last edit that was looked at: with it as base, the edit has met all before.
  * @param winners seqs of the edits that won, ascending, one more than are told where there are more; undefined = too long ago to tell.
  */
 export function conflictError(

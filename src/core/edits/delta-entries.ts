@@ -1,14 +1,15 @@
 /**
  * What the log keeps of the voxels that an edit changed: its DELTAs, and a list of their tiles that tells where they are without reading
- * them. The list: number of tiles, then x, y, z of each by part, all of them LEB128 numbers.
+ * them. The list: number of tiles, then for each, by part, x, y, z and the crc32 of its DELTA; all of them LEB128 numbers.
  */
+import { crc32 } from 'node:zlib';
 import { BflyError } from '../../../protocol/errors.ts';
 import type { Vec3 } from '../../../protocol/volume.ts';
 import { putVarint } from '../../../protocol/voxel-mask.ts';
 import type { EntryWrite } from '../../database/database.ts';
 import { logDeltaKey, logTilesKey } from '../../database/keys.ts';
 
-/** Bytes of a tile's index, and more than that of any number. */
+/** More than any number here takes. */
 const VARINT_BYTES = 8;
 
 /** An edit's voxels in one tile of mip 0, as `encodeDelta` gives them. */
@@ -17,28 +18,32 @@ export interface TileDelta {
   readonly bytes: Uint8Array;
 }
 
+/** Tiles whose voxels an edit changed, by part. */
+export interface ChangedTiles {
+  readonly seq: number;
+  readonly tiles: readonly Vec3[];
+  /** crc32 of each DELTA. */
+  readonly sums: readonly number[];
+}
+
 /** Entries for the commit of an edit that changed voxels; none where it changed none. Their bytes are owned or those of `deltas`. */
 export function deltaEntries(path: number, seq: number, deltas: readonly TileDelta[]): EntryWrite[] {
   if (deltas.length === 0) return [];
-  const value = encodeTiles(deltas.map(({ tile }) => tile));
   return [
-    { store: 'log', key: logTilesKey(path, seq), value },
-    ...deltas.map(
-      ({ bytes }, part): EntryWrite => ({ store: 'log', key: logDeltaKey(path, seq, part), value: bytes }),
-    ),
+    { store: 'log', key: logTilesKey(path, seq), value: encodeTiles(deltas) },
+    ...deltas.map(({ bytes }, part): EntryWrite => ({ store: 'log', key: logDeltaKey(path, seq, part), value: bytes })),
   ];
 }
 
-/** Puts a list of tiles into bytes; owned. */
-export function encodeTiles(tiles: readonly Vec3[]): Uint8Array {
-  const bytes = new Uint8Array(VARINT_BYTES * (1 + 3 * tiles.length));
-  let at = putVarint(bytes, 0, tiles.length);
-  for (const tile of tiles) for (const index of tile) at = putVarint(bytes, at, index);
-  return bytes.slice(0, at);
+function encodeTiles(deltas: readonly TileDelta[]): Uint8Array {
+  const list = new Uint8Array(VARINT_BYTES * (1 + 4 * deltas.length));
+  let at = putVarint(list, 0, deltas.length);
+  for (const { tile, bytes } of deltas) for (const number of [...tile, crc32(bytes)]) at = putVarint(list, at, number);
+  return list.slice(0, at);
 }
 
 /** Reads a list of tiles. @param seq of its edit, to name it. @throws BflyError INTERNAL where the bytes are none. */
-export function decodeTiles(bytes: Uint8Array, seq: number): Vec3[] {
+export function decodeTiles(bytes: Uint8Array, seq: number): ChangedTiles {
   let at = 0;
   const next = (): number => {
     let value = 0;
@@ -52,9 +57,14 @@ export function decodeTiles(bytes: Uint8Array, seq: number): Vec3[] {
   };
   const count = next();
   if (count > bytes.length) throw damaged(seq);
-  const tiles = Array.from({ length: count }, (): Vec3 => [next(), next(), next()]);
+  const tiles: Vec3[] = [];
+  const sums: number[] = [];
+  for (let part = 0; part < count; part++) {
+    tiles.push([next(), next(), next()]);
+    sums.push(next());
+  }
   if (at !== bytes.length) throw damaged(seq);
-  return tiles;
+  return { seq, tiles, sums };
 }
 
 function damaged(seq: number): BflyError {

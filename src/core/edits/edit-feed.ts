@@ -31,6 +31,8 @@ const MAX_PIECE_BYTES = 64 * 1024;
 const PARTED_BYTES = 48 * 1024;
 /** Pieces that were sent last and are kept, bytes. */
 const RECENT_BYTES = 4 * 1024 * 1024;
+/** Decoded edits of the last batches that are kept, as bytes of their encoded form. */
+const DECODED_BYTES = 1024 * 1024;
 /** Edits that are read from the store at once, at most. */
 const PAGE = 256;
 
@@ -51,6 +53,9 @@ export class EditFeed {
   /** Pieces by `from`, oldest first. */
   readonly #recent = new Map<number, EditPiece>();
   #recentBytes = 0;
+  /** Edits that became durable last, by seq, oldest first: subscribers with a filter do not decode them again. */
+  readonly #decoded = new Map<number, { readonly record: LoggedRecord; readonly bytes: number }>();
+  #decodedBytes = 0;
 
   constructor(log: EditLog) {
     this.#log = log;
@@ -81,20 +86,32 @@ export class EditFeed {
     return firstPiece(edits, piece.from, Number.POSITIVE_INFINITY) ?? piece;
   }
 
-  /** Whole edits behind `after`, for subscribers with a filter: at most a piece's worth. */
-  records(after: number): LoggedRecord[] {
-    const { head, reader } = this.#log;
-    const records: LoggedRecord[] = [];
+  /** Whole edits of (after, upto], for subscribers with a filter: at most a piece's worth, decoded one by one. Shared. */
+  *records(after: number, upto: number): Generator<LoggedRecord, undefined> {
     let bytes = 0;
-    for (const { value } of reader.page(after, PAGE, head, MAX_PIECE_BYTES)) {
-      bytes += value.length;
-      if (records.length > 0 && bytes > MAX_PIECE_BYTES) break;
-      records.push(decodeRecord(value));
+    for (const edit of this.#encoded(after, Math.min(upto, this.#log.head))) {
+      bytes += edit.bytes;
+      if (bytes > edit.bytes && bytes > MAX_PIECE_BYTES) return undefined;
+      yield edit.decode();
     }
-    return records;
+    return undefined;
+  }
+
+  *#encoded(after: number, upto: number): Generator<{ readonly bytes: number; decode(): LoggedRecord }> {
+    if (!this.#decoded.has(after + 1)) {
+      for (const { value } of this.#log.reader.page(after, PAGE, upto, MAX_PIECE_BYTES))
+        yield { bytes: value.length, decode: () => decodeRecord(value) };
+      return;
+    }
+    for (let seq = after + 1; seq <= upto; seq++) {
+      const known = this.#decoded.get(seq);
+      if (known === undefined) return;
+      yield { bytes: known.bytes, decode: () => known.record };
+    }
   }
 
   #take({ from, records, publicParts }: CommittedBatch): void {
+    for (const [i, record] of records.entries()) this.#remember(record, (publicParts[i] as Uint8Array).length);
     let edits = publicParts.map((publicPart, i): Edit => {
       const { seq, wid } = records[i] as LoggedRecord;
       return { seq, publicPart, wid };
@@ -105,6 +122,18 @@ export class EditFeed {
       this.#keep(piece);
       edits = edits.slice(piece.upto - after);
       after = piece.upto;
+    }
+  }
+
+  #remember({ seq, time, user, wid, wseq, ops, results, changes, note, chk }: LoggedRecord, bytes: number): void {
+    // Nothing else that hangs on the record is kept with it.
+    const record = { seq, time, user, wid, wseq, ops, results, changes, chk, ...(note === undefined ? {} : { note }) };
+    this.#decoded.set(seq, { record, bytes });
+    this.#decodedBytes += bytes;
+    for (const [oldest, known] of this.#decoded) {
+      if (this.#decodedBytes <= DECODED_BYTES) break;
+      this.#decoded.delete(oldest);
+      this.#decodedBytes -= known.bytes;
     }
   }
 

@@ -61,10 +61,13 @@ export class EditLogs implements EditsOfChannels {
     this.#open.delete(channel.number);
   }
 
-  /** Waits for what every log has taken, and ends them. */
+  /** Waits for what every log has taken, and ends them: all of them, also where one fails. @throws what the first of those threw. */
   async close(): Promise<void> {
     const opened = await Promise.allSettled(this.#logs.values());
-    await Promise.all(opened.map(async (result) => result.status === 'fulfilled' && (await result.value.log.close())));
+    const closed = await Promise.allSettled(
+      opened.map(async (result) => result.status === 'fulfilled' && (await result.value.log.close())),
+    );
+    for (const result of closed) if (result.status === 'rejected') throw result.reason;
   }
 
   async #openLog(channel: Channel): Promise<OpenLog> {

@@ -21,7 +21,7 @@ import { pack, unpack } from '../../../protocol/msgpack.ts';
 import { wireChanges } from '../../../protocol/wire-lists.ts';
 import type { User } from '../rights.ts';
 import type { EditOutcome, LoggedRecord } from './edit-request.ts';
-import type { Scope } from './scope.ts';
+import { type Scope, wellFormed } from './scope.ts';
 
 const LAYOUT = 1;
 const HEAD_BYTES = 5;
@@ -164,7 +164,7 @@ function putPublic({ seq, time, user, w, ops, packedOps, results, changes, note 
 /** Names, a line each. Those of metadata may hold anything. */
 function lines(names: readonly string[]): string {
   let text = '';
-  for (const name of names) text += `${name.startsWith('m') ? encodeURIComponent(name) : name}\n`;
+  for (const name of names) text += `${name.startsWith('m') ? encodeURIComponent(wellFormed(name)) : name}\n`;
   return text;
 }
 

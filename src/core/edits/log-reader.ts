@@ -1,9 +1,8 @@
 /** Reads the edits of one path from the store. */
 import { BflyError } from '../../../protocol/errors.ts';
-import type { Vec3 } from '../../../protocol/volume.ts';
 import type { Database } from '../../database/database.ts';
 import { LogKind, logDeltaKey, logRange, logRecordKey, logSeq, logTilesKey } from '../../database/keys.ts';
-import { decodeTiles } from './delta-entries.ts';
+import { type ChangedTiles, decodeTiles } from './delta-entries.ts';
 import { decodeRecord, publicPartOf } from './edit-record.ts';
 import type { EditOutcome, LoggedRecord } from './edit-request.ts';
 
@@ -60,13 +59,16 @@ export class LogReader {
     return found.map(([key, value]) => ({ seq: logSeq(key), value }));
   }
 
+  /** The first edit that has entries of a kind; infinite where there is none. */
+  firstWith(kind: number): number {
+    const [found] = this.#database.entryKeys('log', { ...logRange(this.#path, kind), limit: 1 });
+    return found === undefined ? Number.POSITIVE_INFINITY : logSeq(found);
+  }
+
   /** Edits up to a seq that changed voxels behind another one, ascending, at most `limit`, and which tiles, by part. */
-  tiles(after: number, upto: number, limit: number): { readonly seq: number; readonly tiles: readonly Vec3[] }[] {
+  tiles(after: number, upto: number, limit: number): ChangedTiles[] {
     const range = { start: logTilesKey(this.#path, after + 1), end: logTilesKey(this.#path, upto + 1), limit };
-    return this.#database.entries('log', range).map(([key, value]) => {
-      const seq = logSeq(key);
-      return { seq, tiles: decodeTiles(value, seq) };
-    });
+    return this.#database.entries('log', range).map(([key, value]) => decodeTiles(value, logSeq(key)));
   }
 
   /** The stored delta of one edit on one tile. @throws INTERNAL where it is missing. */

@@ -1,16 +1,15 @@
 /** An edit log as those see it who read the channel. */
-import type { EditState } from '../../../protocol/edit-state.ts';
 import type { ChannelEdits, RootLookup } from './channel-edits.ts';
 import type { CommittedBatch } from './edit-request.ts';
+import { type LinkedLog, LinksHistory } from './links-history.ts';
 import type { ChannelRows, LogContext } from './log-context.ts';
 import type { LogReader } from './log-reader.ts';
 import { openState } from './open-state.ts';
 import type { VoxelHistory } from './voxel-history.ts';
 
 /** What a view needs of its log. */
-export interface ViewedLog {
+export interface ViewedLog extends LinkedLog {
   readonly head: number;
-  readonly state: EditState;
   readonly voxels: VoxelHistory;
   readonly rows: ChannelRows;
   readonly reader: LogReader;
@@ -18,25 +17,25 @@ export interface ViewedLog {
   onCommit(listener: (batch: CommittedBatch) => void): () => void;
 }
 
-/** States of the links that are kept, for `map: "merged"`. */
-const KEPT_LOOKUPS = 3;
-
 /** A log as those see it who read the channel. */
 export class LogView implements ChannelEdits {
   readonly #log: ViewedLog;
-  readonly #context: LogContext;
-  /** By the seq since which the links are so, the least recently used first. */
-  readonly #lookups = new Map<number, Promise<RootLookup>>();
+  readonly #links: LinksHistory;
   #tables: Readonly<Record<string, number>>;
 
   constructor(log: ViewedLog, context: LogContext) {
     this.#log = log;
-    this.#context = context;
+    this.#links = new LinksHistory(log, async (seq) => (await openState(context, { upto: seq })).state.freezeLinks());
     this.#tables = log.rows.counts();
-    log.onCommit(({ records }) => {
-      if (records.some(({ changes }) => changes.rows !== undefined || changes.gone !== undefined))
-        this.#tables = log.rows.counts();
-    });
+    log.onCommit((batch) => this.#take(batch));
+  }
+
+  #take(batch: CommittedBatch): void {
+    const { records } = batch;
+    this.#links.take(batch);
+    // An empty batch: the log was read again.
+    if (records.length === 0 || records.some(({ changes: { rows, gone } }) => rows !== undefined || gone !== undefined))
+      this.#tables = this.#log.rows.counts();
   }
 
   get head(): number {
@@ -56,34 +55,11 @@ export class LogView implements ChannelEdits {
   }
 
   linksSeqAt(at: number): number {
-    return Math.min(at, this.#log.state.linksSeq);
+    return this.#links.seqAt(at);
   }
 
-  async rootsAt(at: number): Promise<RootLookup> {
-    const key = this.linksSeqAt(at);
-    let lookup = this.#lookups.get(key) ?? this.#lookup(at, key);
-    this.#lookups.delete(key);
-    this.#lookups.set(key, lookup);
-    lookup = lookup.catch((error: unknown) => {
-      this.#lookups.delete(key);
-      throw error;
-    });
-    for (const oldest of this.#lookups.keys()) {
-      if (this.#lookups.size <= KEPT_LOOKUPS) break;
-      this.#lookups.delete(oldest);
-    }
-    return lookup;
-  }
-
-  /** The links as they are now are copied, so that they hold while merges go on; those of the past are folded from the log. */
-  async #lookup(at: number, key: number): Promise<RootLookup> {
-    const { state } = this.#log;
-    if (key === state.linksSeq) {
-      const links = state.freezeLinks();
-      return (ids) => ids.map((id) => links.rootOf(id));
-    }
-    const then = await openState(this.#context, { upto: at });
-    return (ids) => ids.map((id) => then.state.rootOf(id));
+  rootsAt(at: number): Promise<RootLookup> {
+    return this.#links.rootsAt(at);
   }
 
   async whenApplied(seq: number, timeoutMs: number): Promise<boolean> {

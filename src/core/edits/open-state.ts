@@ -4,6 +4,7 @@ import { EditState } from '../../../protocol/edit-state.ts';
 import { BflyError } from '../../../protocol/errors.ts';
 import { parseOps } from '../../../protocol/parse-ops.ts';
 import type { DType } from '../../../protocol/volume.ts';
+import { LogKind } from '../../database/keys.ts';
 import { checkpoints } from './checkpoint.ts';
 import { CHK_BYTES, chkOf, decodeRecord, publicPartOf } from './edit-record.ts';
 import type { ChannelRows, LogContext } from './log-context.ts';
@@ -47,8 +48,7 @@ export async function openState(context: LogContext, options: OpenOptions = {}):
   while (state.seq < head) {
     for (const { seq, value } of reader.page(state.seq, PAGE, head, PAGE_BYTES)) {
       if (seq !== state.seq + 1) throw gap(state.seq + 1);
-      const { ops, results, changes } = decodeRecord(value);
-      state.replay({ seq, ops: parseOps(ops), results, touched: changes.touched ?? [] });
+      replay(state, seq, value);
     }
     if (state.seq < head) await new Promise((resolve) => setImmediate(resolve));
   }
@@ -113,6 +113,13 @@ function greatestOf(dtype: DType): bigint {
 /** Which edits changed which tiles stands in the log; when they went out of force the state knows. Reads no voxels. */
 async function openVoxels({ channel }: LogContext, reader: LogReader, state: EditState): Promise<VoxelHistory> {
   const voxels = new VoxelHistory(channel.mips, footprintFactors(channel.mips, channel.factors));
+  const firstDelta = reader.firstWith(LogKind.DELTA);
+  // Better no channel than one that shows voxels without the edits of them. All other lists are looked at by a verification.
+  if (firstDelta < reader.firstWith(LogKind.TILES))
+    throw new BflyError(
+      'INTERNAL',
+      `the list of tiles of edit ${firstDelta} is missing: restore the store from a backup`,
+    );
   const turns = [...state.forceChanges()];
   let nextTurn = 0;
   const turnUpTo = (seq: number): void => {
@@ -132,6 +139,16 @@ async function openVoxels({ channel }: LogContext, reader: LogReader, state: Edi
   }
   turnUpTo(state.seq);
   return voxels;
+}
+
+function replay(state: EditState, seq: number, value: Uint8Array): void {
+  try {
+    const { ops, results, changes } = decodeRecord(value);
+    state.replay({ seq, ops: parseOps(ops), results, touched: changes.touched ?? [] });
+  } catch (cause) {
+    // What decoding damaged bytes ends with may be any error.
+    throw new BflyError('INTERNAL', `edit ${seq} in the log is damaged: restore the store from a backup`, { cause });
+  }
 }
 
 function gap(seq: number): BflyError {

@@ -2,8 +2,8 @@
 
 /** Results that are kept of each writer. */
 export const RESULTS = 256;
-/** Two numbers and a digest. */
-const ROW_BYTES = 24;
+/** Bytes of one result as it is kept: two numbers and a digest. */
+export const ROW_BYTES = 24;
 /** Bytes of an edit's ops that are kept to know them again. */
 export const DIGEST_BYTES = 8;
 
@@ -53,13 +53,9 @@ export class WriterRing {
     return undefined;
   }
 
-  /** The newest result whose seq is not above `head`. */
-  lastUpTo(head: number): WriterResult | undefined {
-    for (let n = this.#added - 1; n >= this.#added - this.size; n--) {
-      const at = (n % RESULTS) * ROW_BYTES;
-      if (this.#rows.readDoubleBE(at + 8) <= head) return this.#at(at);
-    }
-    return undefined;
+  /** The result that was added last. */
+  get newest(): WriterResult | undefined {
+    return this.#added === 0 ? undefined : this.#at(((this.#added - 1) % RESULTS) * ROW_BYTES);
   }
 
   /** Bytes that `write` takes. */

@@ -103,7 +103,7 @@ export class LogCursor {
    * or are behind.
    */
   get mayFocus(): boolean {
-    return this.#isStale && this.#position !== undefined && !this.#snapshot?.isWhole && this.#position >= this.#head;
+    return this.#isStale && this.#position !== undefined && this.#position >= this.#head;
   }
 
   /** Begins behind a seq, without a snapshot. */

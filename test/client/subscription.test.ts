@@ -749,6 +749,26 @@ describe('a filter', () => {
     expect(count(server.last, 'SUBSCRIBE')).toBe(0);
   });
 
+  it('[S13] that was changed while much was missed is told when that is here, so that the links stay', async () => {
+    const { session, server, clock, log } = await editStage();
+    fill(log);
+    const subscription = session.subscribe(PATH, { window: 65_536 });
+    await subscription.ready;
+    await settled();
+    const seqs = take(subscription[Symbol.asyncIterator](), 40);
+    let resets = 0;
+    subscription.on('reset', () => resets++);
+    server.last.drop();
+    const focused = subscription.focus({ ids: [3] });
+    const text = 'x'.repeat(16_000);
+    for (let i = 0; i < 40; i++)
+      log.foreign({ op: 'put', table: 'annotation', rows: [{ key: 3n, text: `${i}${text}` }] });
+    await inTime(clock, focused);
+    expect(await seqs).toEqual(Array.from({ length: 40 }, (_, i) => i + 5));
+    expect(keys(subscription)).toEqual([3n]);
+    expect([resets, count(server.last, 'FOCUS')]).toEqual([0, 1]);
+  });
+
   it('[S13] that is changed between HELLO and WELCOME is told when the server can hear of it', async () => {
     const { session, server, clock, log } = await editStage();
     fill(log);

@@ -245,7 +245,16 @@ export class FuzzFrames {
     const put = (): WireMap => ({
       ...{ op: 'put', table: this.pick(['neuron', 'annotation', 'synapse']), create: this.chance(20) },
       rows: [
-        { key: id(), kind: 'point', points: [id(), 1, 2], point: [id(), 2, 0.5], pre: id(), post: id(), ids: ids() },
+        {
+          key: id(),
+          kind: 'point',
+          points: [id(), 1, 2],
+          point: [id(), 2, 0.5],
+          pre: id(),
+          post: id(),
+          ids: ids(),
+          text: 'x'.repeat(this.below(4_000)),
+        },
       ],
     });
     const anywhere: (() => WireMap)[] = [
@@ -355,6 +364,15 @@ export class FuzzFrames {
 
   /** Frames that go together; most times one. */
   any(ledger: SessionLedger): Uint8Array[] {
+    if (this.chance(3)) {
+      // Over before it has begun.
+      const sub = this.#sub();
+      const asked: ClientMessage = { kind: 'SUBSCRIBE', id: sub, path: EDITED, epoch: null, after: null };
+      const ended: ClientMessage = this.chance(70)
+        ? { kind: 'UNSUBSCRIBE', id: this.#freshId(), sub }
+        : { kind: 'CANCEL', id: sub };
+      return [asked, ended].map((message) => encodeClient(message).slice());
+    }
     if (this.chance(20)) return this.edit().map((message) => encodeClient(message).slice());
     if (this.chance(85)) return [this.legal(ledger)];
     if (this.chance(60)) return [this.misplaced()];

@@ -22,6 +22,7 @@ import { wireChanges } from '../../../protocol/wire-lists.ts';
 import type { User } from '../rights.ts';
 import type { EditOutcome, LoggedRecord } from './edit-request.ts';
 import { type Scope, wellFormed } from './scope.ts';
+import { Slab } from './slab.ts';
 
 const LAYOUT = 1;
 const HEAD_BYTES = 5;
@@ -60,6 +61,8 @@ export function shortHash(bytes: Uint8Array, length: number): Uint8Array {
 function field(name: string, ...tokens: readonly number[]): Uint8Array {
   return Uint8Array.of(0xa0 | name.length, ...Buffer.from(name), ...tokens);
 }
+const MAP_OF_8 = Uint8Array.of(0x88);
+const MAP_OF_9 = Uint8Array.of(0x89);
 const SEQ = field('seq', 0xcf);
 const TIME = field('time', 0xcf);
 const USER = field('user');
@@ -85,28 +88,43 @@ function packUser(user: User): Uint8Array {
 let scratch = Buffer.alloc(64 * 1024);
 let end = 0;
 
-function put(bytes: Uint8Array): void {
-  if (end + bytes.length > scratch.length) {
-    const larger = Buffer.alloc(2 * (end + bytes.length));
+/** Values of the log: they live until their commit is over. */
+const slab = new Slab();
+
+/** Makes room for some bytes and passes over them. */
+function reserve(length: number): void {
+  if (end + length > scratch.length) {
+    const larger = Buffer.alloc(2 * (end + length));
     scratch.copy(larger, 0, 0, end);
     scratch = larger;
   }
-  scratch.set(bytes, end);
-  end += bytes.length;
+  end += length;
+}
+
+function put(bytes: Uint8Array): void {
+  reserve(bytes.length);
+  scratch.set(bytes, end - bytes.length);
 }
 
 function putUint53(value: number): void {
-  if (end + 8 > scratch.length) put(new Uint8Array(8));
-  else end += 8;
-  scratch.writeUInt32BE(Math.floor(value / 0x1_0000_0000), end - 8);
-  scratch.writeUInt32BE(value >>> 0, end - 4);
+  reserve(8);
+  putUint32(scratch, end - 8, Math.floor(value / 0x1_0000_0000));
+  putUint32(scratch, end - 4, value >>> 0);
+}
+
+function putUint32(into: Uint8Array, at: number, value: number): void {
+  into[at] = value >>> 24;
+  into[at + 1] = value >>> 16;
+  into[at + 2] = value >>> 8;
+  into[at + 3] = value;
 }
 
 /**
  * Encodes an edit, and links it to the one before.
  *
  * @param previous chk of the edit before, 8 zeros for the first.
- * @returns owned bytes: the whole value for the log, and views of the public part in it and of its chk.
+ * @returns the whole value for the log, and views of the public part in it and of its chk: never written again, but their buffer is
+ *   shared with other edits, so who keeps them longer than the edit takes makes a copy.
  */
 export function encodeRecord(
   record: NewRecord,
@@ -116,30 +134,31 @@ export function encodeRecord(
   put(previous);
   putPublic(record);
   const linkEnd = end - CHK_FIELD.length;
-  const chk = hash('sha256', scratch.subarray(0, linkEnd), 'buffer');
-  put(chk.subarray(0, CHK_BYTES));
+  // As text: a Buffer of its own would cost as much as the digest.
+  const chk = hash('sha256', scratch.subarray(0, linkEnd), 'hex');
+  reserve(CHK_BYTES);
+  scratch.write(chk.slice(0, 2 * CHK_BYTES), end - CHK_BYTES, CHK_BYTES, 'hex');
   const publicBytes = end - CHK_BYTES;
   put(record.wid);
   const { reads, writes } = record.scope;
   const scope = `${lines(reads)}\n${lines(writes)}`;
   const scopeBytes = Buffer.byteLength(scope);
-  const from = end;
-  const value = new Uint8Array(HEAD_BYTES + from - CHK_BYTES + 9 + scopeBytes);
-  const bytes = Buffer.from(value.buffer);
-  bytes[0] = LAYOUT;
-  bytes.writeUInt32BE(publicBytes, 1);
-  scratch.copy(bytes, HEAD_BYTES, CHK_BYTES, from);
-  const at = HEAD_BYTES + from - CHK_BYTES;
-  bytes.writeDoubleBE(record.wseq, at);
-  bytes[at + 8] = record.status === 'noop' ? 1 : 0;
-  bytes.write(scope, at + 9);
+  reserve(9 + scopeBytes);
+  const at = end - scopeBytes - 9;
+  scratch.writeDoubleBE(record.wseq, at);
+  scratch[at + 8] = record.status === 'noop' ? 1 : 0;
+  scratch.write(scope, at + 9);
+  const value = slab.take(HEAD_BYTES + end - CHK_BYTES);
+  value[0] = LAYOUT;
+  putUint32(value, 1, publicBytes);
+  value.set(scratch.subarray(CHK_BYTES, end), HEAD_BYTES);
   const publicPart = value.subarray(HEAD_BYTES, HEAD_BYTES + publicBytes);
   return { value, publicPart, chk: chkOf(publicPart) };
 }
 
 /** All of the public part but the bytes of its `chk`. */
 function putPublic({ seq, time, user, w, ops, packedOps, results, changes, note }: NewRecord): void {
-  put(Uint8Array.of(0x80 | (note === undefined ? 8 : 9)));
+  put(note === undefined ? MAP_OF_8 : MAP_OF_9);
   put(SEQ);
   putUint53(seq);
   put(TIME);

@@ -10,6 +10,8 @@ import { TokenBucket } from './token-bucket.ts';
 
 /** Unanswered EDITs of one writer. Rule [E3]. */
 const UNANSWERED = 16;
+/** Writers that a session knows as its own. */
+const MAX_WRITERS = 4_096;
 
 /** Edits of one session. */
 export class EditRequests {
@@ -75,7 +77,7 @@ export class EditRequests {
   #enter({ log }: OpenLog, message: Edit): Promise<EditOutcome> {
     // Before the edit is told to anyone, its author included; somebody else's writer is none of this session's.
     const { user } = this.#context.identity();
-    if (log.lastOf(message.wid, user.id) !== undefined) this.writers.add(nameOf(message.wid));
+    if (log.lastOf(message.wid, user.id) !== undefined) this.#own(nameOf(message.wid));
     const claims = new Map<number, Promise<Bulk>>();
     // An edit may ask more than once: for several ops, or because others changed the same voxels meanwhile.
     const bulk = (id: number): Promise<Bulk> => {
@@ -84,6 +86,15 @@ export class EditRequests {
       return claim;
     };
     return log.submit({ ...message, bulk }, this.#context.identity());
+  }
+
+  #own(writer: string): void {
+    this.writers.add(writer);
+    if (this.writers.size <= MAX_WRITERS) return;
+    for (const oldest of this.writers) {
+      this.writers.delete(oldest);
+      return;
+    }
   }
 
   /** At once where the path is open: the order of arrival is then the order of work. */

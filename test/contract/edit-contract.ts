@@ -263,6 +263,26 @@ export function editContract(kind: 'ws' | 'uws'): void {
       expect(await editor.probe.answer(unknown)).toMatchObject({ error: 'NOT_FOUND' });
     });
 
+    it('[E7] signs an annotation that has no author, and leaves one that has', async () => {
+      const editor = await client(await start());
+      const sub = await editor.subscribe(SEG);
+      await editor.snapshot(sub.id);
+      const rows = [
+        { kind: 'point', points: [1, 2, 3] },
+        { kind: 'point', points: [4, 5, 6], author: 'ada', time: 7 },
+      ];
+      await editor.edit(SEG, [{ op: 'put', table: 'annotation', rows }]);
+      const [edit] = await editor.toldUpTo(sub.id, 1);
+      const { user, time, changes } = edit as { user: { id: string }; time: number; changes: { rows: object } };
+      expect(changes.rows).toMatchObject({
+        annotation: [
+          { author: user.id, time: expect.any(Number) },
+          { author: 'ada', time: 7 },
+        ],
+      });
+      expect(time).toBeGreaterThan(1e12);
+    });
+
     it('[S4] ends a subscription, and is content with an unknown one', async () => {
       const editor = await client(await start());
       const sub = await editor.subscribe(SEG);

@@ -28,6 +28,8 @@ import type { Writer } from './writers.ts';
 /** An edit that is new, well formed, and allowed. */
 export interface Admitted {
   readonly ops: readonly Op[];
+  /** As everybody gets them, but for seeds. */
+  readonly wire: readonly WireMap[];
   readonly packedOps: Uint8Array;
   readonly digest: string;
   /** Undefined: it writes for the first time. */
@@ -88,7 +90,7 @@ export class Admission {
   #dedupe(
     { ops, wid, wseq }: EditRequest,
     author: Author,
-  ): Omit<Admitted, 'ops'> | { readonly outcome: Promise<EditOutcome> } {
+  ): Omit<Admitted, 'ops' | 'wire'> | { readonly outcome: Promise<EditOutcome> } {
     const { writers } = this.#host.memory();
     const packedOps = pack(ops).slice();
     const digest = hash('sha256', packedOps, 'hex').slice(0, 2 * DIGEST_BYTES);
@@ -108,11 +110,12 @@ export class Admission {
   admit(request: EditRequest, author: Author): Admitted | { readonly outcome: Promise<EditOutcome> } {
     const known = this.#dedupe(request, author);
     if ('outcome' in known) return known;
-    const ops = parseOps(request.ops);
+    const wire = signed(request.ops, author, Date.now());
+    const ops = parseOps(wire);
     checkRights(ops, this.#context.channel.path, author, (seq) => this.find(seq));
     this.#checkEpoch(request, ops);
     const { packedOps, digest, writer } = known;
-    return { ops, packedOps, digest, writer };
+    return { ops, wire, packedOps, digest, writer };
   }
 
   #checkEpoch({ epoch, base }: EditRequest, ops: readonly Op[]): void {
@@ -201,7 +204,7 @@ export class Admission {
   #keep(
     request: EditRequest,
     author: Author,
-    { packedOps, digest, writer: known }: Admitted,
+    { wire, packedOps, digest, writer: known }: Admitted,
     ops: readonly Op[],
     scope: Scope,
     { status, results, changes }: Applied,
@@ -213,7 +216,7 @@ export class Admission {
     const { wseq, note } = request;
     const writer = known ?? writers.add(request.wid, author.user.id);
     const { wid, w } = writer;
-    const logged = loggedOps(request.ops, ops);
+    const logged = loggedOps(wire, ops);
     const record = {
       ...{ seq, time, user: author.user, wid, w, wseq, ops: logged, results, changes, status, scope },
       packedOps: logged === request.ops ? packedOps : pack(logged).slice(),
@@ -247,6 +250,22 @@ export class Admission {
       );
     if (undone.length + redone.length > 0) voxels.force(seq, [...undone, ...redone]);
   }
+}
+
+/** The ops with author and time in annotations that have none: the fold knows neither users nor clocks. Rule [E7]. */
+function signed(ops: readonly WireMap[], { user }: Author, time: number): readonly WireMap[] {
+  if (!ops.some(isAnnotation)) return ops;
+  return ops.map((op) => {
+    const { rows } = op;
+    if (!isAnnotation(op) || !Array.isArray(rows)) return op;
+    const sign = (row: unknown): unknown =>
+      typeof row === 'object' && row !== null && !Array.isArray(row) ? { author: user.id, time, ...row } : row;
+    return { ...op, rows: rows.map(sign) };
+  });
+}
+
+function isAnnotation(op: WireMap): boolean {
+  return op['op'] === 'put' && op['table'] === 'annotation';
 }
 
 /** The ops as everybody gets them: as they came, but that the mask stands where seeds were. */

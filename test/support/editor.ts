@@ -225,7 +225,8 @@ export function stormOps(ids: number): (editor: Editor) => WireMap[] {
       if (dice < 0.75 && seq !== undefined) return { op: 'undo', seq };
       const points = [id() % 32, id() % 32, id() % 32];
       if (dice < 0.95) {
-        const row = { kind: 'point', points, text: `t${Math.floor(1e6 * random())}` };
+        // With author and time, which the server would add: the log holds the ops as they were sent.
+        const row = { kind: 'point', points, text: `t${Math.floor(1e6 * random())}`, author: 'storm', time: 1 };
         return { op: 'put', table: 'annotation', rows: [random() < 0.7 ? { ...row, key: id() } : row] };
       }
       return { op: 'delete', table: 'annotation', keys: [id()] };

@@ -7,7 +7,7 @@
 import { BadFrame, decodeClient } from '../../protocol/decode.ts';
 import { ERROR_CODES, MalformedFrame } from '../../protocol/errors.ts';
 import { DEFAULT_LIMITS, WINDOW } from '../../protocol/limits.ts';
-import type { ClientMessage, ServerMessage } from '../../protocol/messages.ts';
+import type { ClientMessage, ServerMessage, Subscribe } from '../../protocol/messages.ts';
 import { TILE_HEADER_BYTES, TileFlag } from '../../protocol/tile-frame.ts';
 import { SubscriptionLedger } from './subscription-ledger.ts';
 
@@ -110,6 +110,8 @@ export class SessionLedger {
   readonly #limits = new Map<number, number>();
   readonly #window: number;
   #connectionBytes = 0;
+  /** SUBSCRIBEs that had no answer when an UNSUBSCRIBE of them was sent. */
+  readonly #pending = new Map<ClientMessage, readonly Subscribe[]>();
 
   /** Frames without a reply that may be answered by an ERROR of id 0, and ERRORs of id 0 of which is not known what they answer. */
   #perhaps = 0;
@@ -159,6 +161,7 @@ export class SessionLedger {
       if (id !== 0 && message?.kind === 'SUBSCRIBE') this.subscriptions.asked(message);
       const count = this.#count(id);
       count.open.push(message);
+      if (message?.kind === 'UNSUBSCRIBE') this.#pending.set(message, this.subscriptions.pending(message.sub));
       count.asked++;
       if (kind !== undefined) count.kinds.set(kind, (count.kinds.get(kind) ?? 0) + 1);
       this.due++;
@@ -268,7 +271,7 @@ export class SessionLedger {
   /** What UNSUBSCRIBE and FOCUS mean is known for certain where one of their id was under way: else nothing is taken from it. */
   #ofSubscription({ id, kind }: Extract<ServerMessage, { kind: 'UNSUBSCRIBE_OK' | 'FOCUS_OK' }>): void {
     const asked = this.#reply(id, kind);
-    if (asked?.kind === 'UNSUBSCRIBE') this.subscriptions.ended(asked.sub);
+    if (asked?.kind === 'UNSUBSCRIBE') this.subscriptions.unsubscribed(asked.sub, this.#pending.get(asked) ?? []);
     if (asked?.kind === 'FOCUS') this.subscriptions.focused(asked.sub);
   }
 

@@ -92,6 +92,18 @@ export class SubscriptionLedger {
     );
   }
 
+  /** UNSUBSCRIBE was answered: `before` are the SUBSCRIBEs that were sent before it. */
+  unsubscribed(sub: number, before: readonly Subscribe[]): void {
+    this.#open.delete(sub);
+    if (this.#asked.get(sub)?.some((message) => before.includes(message)) === true)
+      this.#fault(`UNSUBSCRIBE_OK of ${sub} came before the answer to its SUBSCRIBE`);
+  }
+
+  /** SUBSCRIBEs of an id without an answer. */
+  pending(id: number): readonly Subscribe[] {
+    return this.#asked.get(id) ?? [];
+  }
+
   /** The subscription is over: nothing of it may come any more. */
   ended(id: number): boolean {
     return this.#open.delete(id);
@@ -109,7 +121,8 @@ export class SubscriptionLedger {
   /** SUBSCRIBE was answered. */
   opened({ id, mode, head, epoch }: Of<'SUBSCRIBE_OK'>): void {
     if (this.#open.has(id)) this.#fault(`SUBSCRIBE_OK ${id} came while the subscription ${id} was open`);
-    const asked = this.#asked.get(id)?.shift();
+    const [asked, ...later] = this.#asked.get(id) ?? [];
+    this.#asked.set(id, later);
     if (asked === undefined) return this.#fault(`SUBSCRIBE_OK ${id}: nobody asked`);
     if (epoch.length !== 8) this.#fault(`SUBSCRIBE_OK ${id} has an epoch of ${epoch.length} bytes`);
     const isTail = mode === 'tail';

@@ -36,6 +36,9 @@ const DECODED_BYTES = 1024 * 1024;
 /** Edits that are read from the store at once, at most. */
 const PAGE = 256;
 
+/** Batches after the last time that decoded edits were asked for. */
+const WANTED_BATCHES = 64;
+
 /** A writer's id as a key of sets. */
 export function nameOf(wid: Uint8Array): string {
   return Buffer.from(wid.buffer, wid.byteOffset, wid.length).toString('latin1');
@@ -53,9 +56,11 @@ export class EditFeed {
   /** Pieces by `from`, oldest first. */
   readonly #recent = new Map<number, EditPiece>();
   #recentBytes = 0;
-  /** Edits that became durable last, by seq, oldest first: subscribers with a filter do not decode them again. */
-  readonly #decoded = new Map<number, { readonly record: LoggedRecord; readonly bytes: number }>();
+  /** Edits that became durable last, gapless: subscribers with a filter do not decode them again. */
+  #decoded: { readonly record: LoggedRecord; readonly bytes: number }[] = [];
   #decodedBytes = 0;
+  /** Batches for which edits are kept so: as long as somebody asks. */
+  #wanted = 0;
 
   constructor(log: EditLog) {
     this.#log = log;
@@ -88,6 +93,7 @@ export class EditFeed {
 
   /** Whole edits of (after, upto], for subscribers with a filter: at most a piece's worth, decoded one by one. Shared. */
   *records(after: number, upto: number): Generator<LoggedRecord, undefined> {
+    this.#wanted = WANTED_BATCHES;
     let bytes = 0;
     for (const edit of this.#encoded(after, Math.min(upto, this.#log.head))) {
       bytes += edit.bytes;
@@ -98,20 +104,18 @@ export class EditFeed {
   }
 
   *#encoded(after: number, upto: number): Generator<{ readonly bytes: number; decode(): LoggedRecord }> {
-    if (!this.#decoded.has(after + 1)) {
+    const first = this.#decoded[0]?.record.seq;
+    const at = first === undefined ? -1 : after + 1 - first;
+    if (at < 0 || at >= this.#decoded.length) {
       for (const { value } of this.#log.reader.page(after, PAGE, upto, MAX_PIECE_BYTES))
         yield { bytes: value.length, decode: () => decodeRecord(value) };
       return;
     }
-    for (let seq = after + 1; seq <= upto; seq++) {
-      const known = this.#decoded.get(seq);
-      if (known === undefined) return;
-      yield { bytes: known.bytes, decode: () => known.record };
-    }
+    for (const { bytes, record } of this.#decoded.slice(at, at + upto - after)) yield { bytes, decode: () => record };
   }
 
   #take({ from, records, publicParts }: CommittedBatch): void {
-    for (const [i, record] of records.entries()) this.#remember(record, (publicParts[i] as Uint8Array).length);
+    this.#remember(records, publicParts);
     let edits = publicParts.map((publicPart, i): Edit => {
       const { seq, wid } = records[i] as LoggedRecord;
       return { seq, publicPart, wid };
@@ -125,16 +129,35 @@ export class EditFeed {
     }
   }
 
-  #remember({ seq, time, user, wid, wseq, ops, results, changes, note, chk }: LoggedRecord, bytes: number): void {
-    // Nothing else that hangs on the record is kept with it.
-    const record = { seq, time, user, wid, wseq, ops, results, changes, chk, ...(note === undefined ? {} : { note }) };
-    this.#decoded.set(seq, { record, bytes });
-    this.#decodedBytes += bytes;
-    for (const [oldest, known] of this.#decoded) {
-      if (this.#decodedBytes <= DECODED_BYTES) break;
-      this.#decoded.delete(oldest);
-      this.#decodedBytes -= known.bytes;
+  #remember(records: readonly LoggedRecord[], publicParts: readonly Uint8Array[]): void {
+    if (this.#wanted === 0) {
+      this.#decoded = [];
+      this.#decodedBytes = 0;
+      return;
     }
+    this.#wanted--;
+    for (const [i, { seq, time, user, wid, wseq, ops, results, changes, note, chk }] of records.entries()) {
+      // Nothing else that hangs on the record is kept with it.
+      const record = {
+        seq,
+        time,
+        user,
+        wid,
+        wseq,
+        ops,
+        results,
+        changes,
+        chk,
+        ...(note === undefined ? {} : { note }),
+      };
+      const { length: bytes } = publicParts[i] as Uint8Array;
+      this.#decoded.push({ record, bytes });
+      this.#decodedBytes += bytes;
+    }
+    let gone = 0;
+    while (this.#decodedBytes > DECODED_BYTES && gone < this.#decoded.length)
+      this.#decodedBytes -= (this.#decoded[gone++] as { readonly bytes: number }).bytes;
+    if (gone > 0) this.#decoded = this.#decoded.slice(gone);
   }
 
   #keep(piece: EditPiece): void {

@@ -158,9 +158,10 @@ export class Subscription {
   #stepEdits(): boolean {
     if (this.#rest.length > 0) return this.#stepRest();
     const { head } = this.open.log;
+    const { filter } = this;
+    if (filter !== undefined) this.open.feed.want();
     if (this.#cursor >= head) return this.#goLive();
     this.#live = this.#live && head - this.#cursor < 10_000;
-    const { filter } = this;
     return filter === undefined || filter.isOpen ? this.#stepPiece() : this.#stepFiltered(filter, head);
   }
 

@@ -91,9 +91,14 @@ export class EditFeed {
     return firstPiece(edits, piece.from, Number.POSITIVE_INFINITY) ?? piece;
   }
 
+  /** Keeps the edits of the next batches decoded. */
+  want(): void {
+    this.#wanted = WANTED_BATCHES;
+  }
+
   /** Whole edits of (after, upto], for subscribers with a filter: at most a piece's worth, decoded one by one. Shared. */
   *records(after: number, upto: number): Generator<LoggedRecord, undefined> {
-    this.#wanted = WANTED_BATCHES;
+    this.want();
     let bytes = 0;
     for (const edit of this.#encoded(after, Math.min(upto, this.#log.head))) {
       bytes += edit.bytes;

@@ -40,7 +40,7 @@ export interface LoggedRecord {
   readonly ops: readonly WireMap[];
   readonly results: readonly OpResult[];
   readonly changes: Changes;
-  readonly note?: string;
+  readonly note?: string | undefined;
   /** 8 bytes. */
   readonly chk: Uint8Array;
 }

@@ -324,15 +324,16 @@ function readGrant(value: unknown): readonly [number, number] {
 
 /** The envelope is read strictly; what the ops mean is read where they are applied, but for floats in their integer fields. */
 function readEdit(id: number, f: readonly unknown[], loose: readonly unknown[]): ClientMessage {
+  const path = readPath(f[2]);
+  const wid = readBytes(f[3], 'wid', 16);
+  const wseq = readInt(f[4], 'wseq', 1, Number.MAX_SAFE_INTEGER);
+  const base = optional(f[5], (v) => readSize(v, 'base')) ?? null;
+  const ops = owned(readOps(f[6], loose[6]));
+  // Most have no options: an object made at once is cheaper than one that is spread together.
+  if (f[7] === undefined) return { kind: 'EDIT', id, path, wid, wseq, base, ops };
   const o = readOptions(f[7]);
   return {
-    kind: 'EDIT',
-    id,
-    path: readPath(f[2]),
-    wid: readBytes(f[3], 'wid', 16),
-    wseq: readInt(f[4], 'wseq', 1, Number.MAX_SAFE_INTEGER),
-    base: optional(f[5], (v) => readSize(v, 'base')) ?? null,
-    ops: owned(readOps(f[6], loose[6])),
+    ...{ kind: 'EDIT', id, path, wid, wseq, base, ops },
     ...withoutUndefined({
       epoch: optional(o['epoch'], readEpoch),
       policy: optional(o['policy'], (v) => readOneOf(v, 'policy', ['none', 'scope', 'strict'])),

@@ -162,7 +162,12 @@ function serverFields(m: Exclude<ServerMessage, { kind: 'TILE' } | { kind: 'EDIT
         mime: m.mime,
       });
     case 'EDIT_OK':
-      return reply(FrameType.EDIT, m.status, m.seq, ...options({ dup: m.dup, results: m.results }));
+      return [
+        FrameType.EDIT + FrameType.REPLY,
+        m.status,
+        m.seq,
+        m.dup === undefined ? { results: m.results } : { dup: m.dup, results: m.results },
+      ];
     case 'SUBSCRIBE_OK':
       return reply(FrameType.SUBSCRIBE, {
         epoch: m.epoch,

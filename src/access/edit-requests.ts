@@ -78,14 +78,15 @@ export class EditRequests {
     // Before the edit is told to anyone, its author included; somebody else's writer is none of this session's.
     const { user } = this.#context.identity();
     if (log.lastOf(message.wid, user.id) !== undefined) this.#own(nameOf(message.wid));
+    const { wid, wseq, base, ops, epoch, policy, note } = message;
     const claims = new Map<number, Promise<Bulk>>();
     // An edit may ask more than once: for several ops, or because others changed the same voxels meanwhile.
     const bulk = (id: number): Promise<Bulk> => {
-      const claim = claims.get(id) ?? this.#inbox.claim(message.wseq, id);
+      const claim = claims.get(id) ?? this.#inbox.claim(wseq, id);
       claims.set(id, claim);
       return claim;
     };
-    return log.submit({ ...message, bulk }, this.#context.identity());
+    return log.submit({ wid, wseq, base, ops, epoch, policy, note, bulk }, this.#context.identity());
   }
 
   #own(writer: string): void {
@@ -109,7 +110,8 @@ export class EditRequests {
   }
 
   #reply(id: number, { status, seq, dup, results }: EditOutcome): void {
-    this.#context.send({ kind: 'EDIT_OK', id, status, seq, results, ...(dup === undefined ? {} : { dup }) });
+    const reply = { kind: 'EDIT_OK', id, status, seq, results } as const;
+    this.#context.send(dup === undefined ? reply : { ...reply, dup });
   }
 
   #answer(message: Edit, writer: string, request: OpenRequest, send: () => void): void {

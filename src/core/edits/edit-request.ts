@@ -12,11 +12,11 @@ export interface EditRequest {
   readonly base: number | null;
   /** As they came on the wire. */
   readonly ops: readonly WireMap[];
-  readonly epoch?: Uint8Array;
-  readonly policy?: 'none' | 'scope' | 'strict';
-  readonly note?: string;
+  readonly epoch?: Uint8Array | undefined;
+  readonly policy?: 'none' | 'scope' | 'strict' | undefined;
+  readonly note?: string | undefined;
   /** The whole voxels of a BULK that an op names, decoded from the wire but not from their encoding; waits for it for some time. */
-  readonly bulk?: (id: number) => Promise<Bulk>;
+  readonly bulk?: ((id: number) => Promise<Bulk>) | undefined;
 }
 
 /** The reply to an EDIT. */

@@ -79,11 +79,13 @@ export function scopeOfOps(ops: readonly Op[], context: ScopeContext): Scope {
         writes.add(`u${op.seq}`);
       }
     }
-  return { reads: [...reads].filter((name) => !writes.has(name)), writes: [...writes] };
+  for (const name of writes) reads.delete(name);
+  return { reads: [...reads], writes: [...writes] };
 }
 
 /** The same with the keys that rows were given: whoever changes them later is in the way of an undo. */
 export function withGivenKeys(scope: Scope, ops: readonly Op[], results: readonly OpResult[]): Scope {
+  if (!ops.some(({ op }) => op === 'put')) return scope;
   const given = ops.flatMap((op, i) => {
     const keys = results[i]?.['keys'];
     if (op.op !== 'put' || !Array.isArray(keys)) return [];

@@ -20,6 +20,7 @@ export class EditRequests {
   readonly #inbox: BulkInbox;
   /** By writer and path: a wid is another writer on another path. */
   readonly #unanswered = new Map<string, number>();
+  #answers: (() => void)[] = [];
   /** Writers that this session has used or asked for: their edits are its own. By name, see `nameOf`. */
   readonly writers = new Set<string>();
 
@@ -121,7 +122,17 @@ export class EditRequests {
     else this.#unanswered.delete(writer);
     if (requests.get(message.id) !== request) return;
     requests.delete(message.id);
-    send();
+    this.#answers.push(send);
+    // Answers of one commit leave together: behind those that are settled at this very moment.
+    if (this.#answers.length === 1) queueMicrotask(() => this.#sendAnswers());
+  }
+
+  #sendAnswers(): void {
+    const answers = this.#answers;
+    this.#answers = [];
+    this.#context.connection.cork(() => {
+      for (const send of answers) send();
+    });
   }
 
   #fault(error: unknown): BflyError {

@@ -35,6 +35,24 @@ export function readSeq(text: string): number {
   return readWhole(text, 0, Number.MAX_SAFE_INTEGER, 'the number of an edit, from 1 up (0 = before the first)');
 }
 
+/** Which state of a channel a command reads. */
+export interface StateOptions {
+  readonly at?: number;
+  readonly merged?: boolean;
+}
+
+/** Adds `--at` and `--merged`. */
+export function withStateOptions(command: Command): Command {
+  return command
+    .option('--at <seq>', 'as it was after this edit (default: as it is)', readSeq)
+    .option('--merged', 'ids of bodies instead of the base ids that the voxels hold');
+}
+
+/** The options of the SDK that ask for a state. */
+export function stateOf({ at, merged }: StateOptions): { readonly at?: number; readonly map?: 'merged' } {
+  return { ...(at === undefined ? {} : { at }), ...(merged === true ? { map: 'merged' } : {}) };
+}
+
 /** How many of something, at least one. */
 export function readCount(text: string): number {
   return readWhole(text, 1, Number.MAX_SAFE_INTEGER, 'a whole number from 1 up');

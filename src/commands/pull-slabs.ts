@@ -10,6 +10,8 @@ export interface SlabRequest {
   readonly mip: number;
   readonly info: MipInfo;
   readonly dtype: DType;
+  /** Which state to read; default: as it is, ids as stored. */
+  readonly state?: { readonly at?: number; readonly map?: 'merged' };
   /** In voxels of the level; what sticks out of the volume is zeros. */
   readonly box: Box;
   readonly signal: AbortSignal;
@@ -56,7 +58,7 @@ export async function* pullSlabs(session: RemoteSession, request: SlabRequest): 
     const bytes = volumeOf(boxShape(slab)) * size;
     if (buffer.length < bytes) buffer = new Uint8Array(bytes);
     const voxels = buffer.subarray(0, bytes).fill(0);
-    for await (const tile of session.pull(path, { mip, box: slab, order: 'scan', signal })) {
+    for await (const tile of session.pull(path, { mip, box: slab, order: 'scan', signal, ...request.state })) {
       signal.throwIfAborted();
       const source = tile.bytes();
       if (source.length !== volumeOf(boxShape(tile.box)) * size) {

@@ -13,7 +13,7 @@ import {
 import { intersect } from '../query/box.ts';
 import { writeFileWhole } from '../utility/atomic-file.ts';
 import { openProgress } from '../utility/progress.ts';
-import { readBox, readMip, withRemoteOptions } from './arguments.ts';
+import { readBox, readMip, type StateOptions, stateOf, withRemoteOptions, withStateOptions } from './arguments.ts';
 import { type Context, type RemoteSession, say } from './context.ts';
 import { Interrupted } from './fault.ts';
 import { pullSlabs } from './pull-slabs.ts';
@@ -22,7 +22,7 @@ import { formatFacts, openSummary } from './summary.ts';
 import { formatBytes, formatVec } from './table.ts';
 import { isVolumeFile, type Planes, VOLUME_ENDINGS, volumeFileChunks } from './volume-file.ts';
 
-interface PullOptions extends RemoteOptions {
+interface PullOptions extends RemoteOptions, StateOptions {
   readonly mip: number;
   readonly box?: Box;
   readonly out?: string;
@@ -48,7 +48,7 @@ export function addPull(program: Command, context: Context): void {
     .option('-o, --out <file>', `file to write: ${VOLUME_ENDINGS}`, readOut)
     .option('--force', `pull more than ${formatBytes(LARGE_BYTES)}`)
     .action((url: string, path: string, options: PullOptions) => pull(url, path, options, context));
-  withRemoteOptions(command).addHelpText(
+  withRemoteOptions(withStateOptions(command)).addHelpText(
     'after',
     `
 Files:
@@ -60,7 +60,8 @@ Files:
 Examples:
   $ bfly pull http://127.0.0.1:2001 fly/medulla/training/em                       min, max, mean
   $ bfly pull 127.0.0.1:2001 fly/medulla/training/em --box 0,0,9,250,250,10 -o slice.png
-  $ bfly pull 127.0.0.1:2001 fly/medulla/training/bodies --mip 1 -o bodies.npy`,
+  $ bfly pull 127.0.0.1:2001 fly/medulla/training/bodies --mip 1 -o bodies.npy
+  $ bfly pull 127.0.0.1:2001 fly/medulla/training/bodies --merged --at 12 -o then.npy`,
   );
 }
 
@@ -72,7 +73,9 @@ function readOut(file: string): string {
 async function pull(url: string, pathText: string, options: PullOptions, context: Context): Promise<void> {
   const path = readPath(pathText);
   const facts = await withSession(context, url, options, async (session) => {
-    const channel = await channelAt(session, path);
+    const stored = await channelAt(session, path);
+    // Ids of bodies are uint64, whatever the voxels are.
+    const channel: ChannelInfo = options.merged === true ? { ...stored, dtype: 'uint64' } : stored;
     const level = mipOf(channel, options.mip);
     const box = options.box ?? mipBox(level);
     checkSize(channel, level, box, options);
@@ -118,7 +121,8 @@ async function pullInto(
     const bytes = done * BYTES_PER_VOXEL[dtype];
     progress.update({ done, total, bytes, elapsedMs: performance.now() - startedMs });
   };
-  const request = { path, mip: options.mip, info: level, dtype, box, signal: abort.signal, onVoxels };
+  const state = stateOf(options);
+  const request = { path, mip: options.mip, info: level, dtype, box, state, signal: abort.signal, onVoxels };
   const slabs = pullSlabs(session, request);
   try {
     if (options.out === undefined) return await summarise(slabs, channel, box);

@@ -142,8 +142,8 @@ export async function openSubscribers(
 export interface Latencies {
   /** From sending to the acknowledgement. */
   readonly ack: { readonly p50: number; readonly p99: number };
-  /** From the acknowledgement until the last subscriber had it; 0 where it had it before. */
-  readonly last: { readonly p50: number; readonly p99: number };
+  /** From sending until it was acknowledged and the last subscriber had it. */
+  readonly whole: { readonly p50: number; readonly p99: number };
 }
 
 /** Edits at a steady rate, with subscribers. */
@@ -194,8 +194,8 @@ export async function measureLatency(
   // The first tenth warms up.
   const from = Math.floor(total / 10);
   const ack = ackedAt.slice(from).map((at, i) => at - (sentAt[from + i] as number));
-  const last = lastAt.slice(from).map((at, i) => Math.max(0, at - (ackedAt[from + i] as number)));
-  return { ack: percentiles(ack), last: percentiles(last) };
+  const whole = ack.map((ms, i) => Math.max(ms, (lastAt[from + i] ?? 0) - (sentAt[from + i] as number)));
+  return { ack: percentiles(ack), whole: percentiles(whole) };
 }
 
 function percentiles(values: readonly number[]): { readonly p50: number; readonly p99: number } {

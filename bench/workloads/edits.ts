@@ -7,6 +7,8 @@ import type { Rate } from './pull.ts';
 
 /** Unanswered edits of a writer: what the protocol allows. */
 const UNANSWERED = 16;
+/** Writers of a steady stream of edits. */
+const WRITERS = 64;
 const EDIT_OK = FrameType.EDIT + FrameType.REPLY;
 const SUBSCRIBE_OK = FrameType.SUBSCRIBE + FrameType.REPLY;
 const WELCOME = FrameType.HELLO + FrameType.REPLY;
@@ -168,12 +170,12 @@ export async function measureLatency(
       if (countOf[edit] === subscribers) lastAt[edit] = now;
     }
   });
-  // One edit after the other from several writers, so that no writer has more than 16 under way.
+  // One edit after the other from many writers, so that none has more than 16 under way when something halts for a while.
   const writers = Array.from(
-    { length: 8 },
+    { length: WRITERS },
     (_, w) =>
       new Writer(path, (id) => {
-        ackedAt[(id - 2) * 8 + w] = performance.now();
+        ackedAt[(id - 2) * WRITERS + w] = performance.now();
       }),
   );
   for (const writer of writers) await writer.open(port);
@@ -184,7 +186,7 @@ export async function measureLatency(
     const due = Math.min(total, Math.floor(((performance.now() - start) / 1_000) * perSecond));
     for (; sent < due; sent++) {
       sentAt[sent] = performance.now();
-      writers[sent % 8]?.send();
+      writers[sent % WRITERS]?.send();
     }
     await new Promise((resolve) => setTimeout(resolve, 1));
   }

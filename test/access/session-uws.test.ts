@@ -1,10 +1,4 @@
-import { describe, it } from 'vitest';
-import { loadUws } from '../../src/access/uws-transport.ts';
 import { sessionContract } from '../contract/session-contract.ts';
+import { overUws } from '../support/over-uws.ts';
 
-const { missing } = loadUws();
-if (missing === undefined) sessionContract('uws');
-else {
-  console.warn(`NOT RUN: the session suite over uWebSockets.js: ${missing}`);
-  describe.skip('session over uws', () => it('needs uWebSockets.js', () => {}));
-}
+overUws('the suite of session', sessionContract);

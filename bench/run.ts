@@ -9,6 +9,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { editRows } from './edits.ts';
+import { httpRows } from './http.ts';
 import { formatRows, makeRow, type Row, writeReport } from './report.ts';
 import { type ServerProcess, startServerProcess } from './support/child.ts';
 import { CHANNELS, makeStore } from './support/store.ts';
@@ -147,10 +148,12 @@ try {
   if ('cutout 256³'.includes(options.only)) rows.push(...(await cutoutRows(dataDir)));
   const { transport, only } = options;
   const edits = await editRows({ dataDir, transport, rounds: ROUNDS, seconds: SECONDS, only });
-  process.stdout.write(`${formatRows([...rows, ...edits])}\n`);
+  const http = await httpRows({ dataDir, transport, rounds: ROUNDS, seconds: SECONDS, only });
+  process.stdout.write(`${formatRows([...rows, ...edits, ...http])}\n`);
   const suffix = transport === 'ws' ? '-ws' : '';
   if (!options['no-write'] && rows.length > 0) writeReport(root, `serve${suffix}`, rows);
   if (!options['no-write'] && edits.length > 0) writeReport(root, `edits${suffix}`, edits);
+  if (!options['no-write'] && http.length > 0) writeReport(root, `http${suffix}`, http);
 } finally {
   rmSync(dataDir, { recursive: true, force: true });
 }

@@ -1,17 +1,16 @@
 /** A client in another language, written from SPEC.md alone, against a whole server. */
-import { execFile, spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadUws } from '../../src/access/uws-transport.ts';
+import { hasPythonModules, PYTHON } from '../support/python.ts';
 import { startTestServer, type TestServer } from '../support/test-server.ts';
 
 const SCRIPT = path.resolve(import.meta.dirname, '../clients/independent_client.py');
-const python = process.env['BFLY_PYTHON'] ?? 'python3';
-const hasPython = spawnSync(python, ['-c', 'import msgpack, websockets']).status === 0;
-if (!hasPython) console.warn('NOT RUN: the independent client needs python3 with the packages msgpack and websockets');
+const hasPython = hasPythonModules('the independent client', ['msgpack', 'websockets']);
 
 const kinds = loadUws().missing === undefined ? (['ws', 'uws'] as const) : (['ws'] as const);
 const EM = 'lab/fly/cube/em';
@@ -40,7 +39,7 @@ describe.skipIf(!hasPython)('a Python client written from SPEC.md alone', () => 
           ],
         });
         try {
-          const { stdout } = await promisify(execFile)(python, [SCRIPT, server.url, channel], { cwd: folder });
+          const { stdout } = await promisify(execFile)(PYTHON, [SCRIPT, server.url, channel], { cwd: folder });
           expect(JSON.parse(stdout)).toBeTypeOf('object');
         } finally {
           await server.stop(0);

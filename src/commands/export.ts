@@ -4,22 +4,27 @@ import path from 'node:path';
 import type { Command } from 'commander';
 import { TABLES } from '../../protocol/edit-ops.ts';
 import { BflyError } from '../../protocol/errors.ts';
+import type { Box } from '../../protocol/volume.ts';
 import { writeFileWhole } from '../utility/atomic-file.ts';
 import { writeMergeNpy, writeSplitNpy } from '../utility/edit-npy.ts';
-import { readSeq, withRemoteOptions } from './arguments.ts';
+import { readBox, readMip, readSeq, type StateOptions, withRemoteOptions } from './arguments.ts';
 import { type Context, type EditSession, say } from './context.ts';
+import { counted } from './counted.ts';
 import { plainValue } from './edit-json.ts';
-import { counted } from './edit-text.ts';
 import { Interrupted } from './fault.ts';
 import { bodiesOf, legacyTables } from './legacy-export.ts';
 import { readPath, withEditing } from './remote.ts';
 import { foldHistory, readMetadata, readSnapshot, type StateAt } from './remote-log.ts';
+import { EXPORT_FORMATS } from './volume-export/export-formats.ts';
+import { exportVolume, type VolumeExportOptions } from './volume-export/export-volume.ts';
 
-interface ExportOptions {
+interface ExportOptions extends StateOptions {
   readonly token?: string;
   readonly out?: string;
   readonly npy?: string;
-  readonly at?: number;
+  readonly to?: string;
+  readonly mip?: number;
+  readonly box?: Box;
 }
 
 /** Items that are written at a time. */
@@ -29,31 +34,63 @@ const ITEMS_A_WRITE = 1_024;
 export function addExport(program: Command, context: Context): void {
   const command = program
     .command('export')
-    .summary('write bodies, regions, rows and metadata to a file')
+    .summary('write voxels, or what edits have made, to files')
     .description(
-      'Writes what edits have made of a channel: bodies, regions, the rows of its tables and its metadata, as they ' +
-        'are at one edit. As JSON, or as the files of merges and splits that Butterfly kept.',
+      'With --to: writes the voxels of a channel into a folder, in a format that other programs read. Otherwise: writes what edits ' +
+        'have made of a channel, that is bodies, regions, the rows of its tables and its metadata, as they are at one edit, as JSON ' +
+        'or as the files of merges and splits that Butterfly kept.',
     )
     .argument('<url>', 'server, such as http://127.0.0.1:2001')
     .argument('<path>', 'experiment/sample/dataset/channel')
+    .argument('[folder]', 'where --to writes: an empty folder, or one in which the same export was cut')
+    .option('--to <format>', `write voxels: ${Object.keys(EXPORT_FORMATS).join(', ')}`)
+    .option('--merged', 'with --to: ids of bodies instead of the base ids that the voxels hold')
+    .option('--box <x0,y0,z0,x1,y1,z1>', 'with --to: box in voxels of the finest level written (default: all)', readBox)
+    .option('--mip <level>', 'with --to: only this level (default: all that the format holds, or the finest)', readMip)
     .option('-o, --out <file>', 'write the JSON there instead of printing it')
     .option('--npy <folder>', 'write CHANNEL.merge.npy and CHANNEL.split.npy into a folder instead')
     .option('--at <seq>', 'as it was after this edit; then without the rows of files', readSeq)
-    .action((url: string, target: string, options: ExportOptions) =>
-      exportChannel(url, readPath(target), options, context),
-    );
+    .action((url: string, target: string, folder: string | undefined, options: ExportOptions) => {
+      const volume = volumeExport(folder, options);
+      if (volume !== undefined) return exportVolume(url, readPath(target), volume, context);
+      return exportChannel(url, readPath(target), options, context);
+    });
   withRemoteOptions(command).addHelpText(
     'after',
     `
+Voxels:
+${Object.entries(EXPORT_FORMATS)
+  .map(([name, { about }]) => `  ${name.padEnd(12)} ${about}`)
+  .join('\n')}
+An export that was cut goes on where it was with the same command.
+
 The JSON holds path, epoch, seq, bodies [[ids]], regions [{id, region, box, alias}], rows {table: [rows]}
 and meta.
 Ids are texts. bfly edit URL PATH put FILE puts its rows into another channel.
 
 Examples:
+  $ bfly export localhost:2001 fly/medulla/training/em --to ome-zarr em.zarr
+  $ bfly export localhost:2001 fly/medulla/training/bodies --to precomputed --merged --at 120 bodies/
   $ bfly export localhost:2001 fly/medulla/training/bodies -o bodies.json
   $ bfly export localhost:2001 fly/medulla/training/bodies --at 120 | jq '.bodies | length'
   $ bfly export localhost:2001 fly/medulla/training/bodies --npy old/`,
   );
+}
+
+/** What `--to` asks for; undefined without it. @throws BflyError BAD_REQUEST where options do not go together. */
+function volumeExport(folder: string | undefined, options: ExportOptions): VolumeExportOptions | undefined {
+  const { to, out, npy } = options;
+  if (to === undefined) {
+    const [other] = (['merged', 'box', 'mip'] as const).filter((name) => options[name] !== undefined);
+    if (folder === undefined && other === undefined) return undefined;
+    const what = other === undefined ? 'a folder goes' : `--${other} goes`;
+    throw new BflyError('BAD_REQUEST', `${what} with --to, which writes voxels`);
+  }
+  if (out !== undefined || npy !== undefined)
+    throw new BflyError('BAD_REQUEST', '--to writes voxels, --out and --npy what edits have made: give one of them');
+  if (folder === undefined)
+    throw new BflyError('BAD_REQUEST', 'name the folder that --to writes into, behind the path');
+  return { ...options, to, folder };
 }
 
 async function exportChannel(url: string, target: string, options: ExportOptions, context: Context): Promise<void> {

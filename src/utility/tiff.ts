@@ -62,16 +62,41 @@ function pageBytes(dtype: DType, shape: Vec3): number {
 export async function* tiffChunks(layout: TiffLayout, planes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const fault = tiffFault(layout);
   if (fault !== undefined) throw fault;
-  const planeBytes = layout.shape[0] * layout.shape[1] * BYTES_PER_VOXEL[layout.dtype];
-  yield Uint8Array.of(0x49, 0x49, 42, 0, HEADER_BYTES, 0, 0, 0);
+  yield tiffHeader();
   let page = 0;
   for await (const slab of planes) {
-    for (let start = 0; start < slab.length; start += planeBytes) {
-      yield pageHead(layout, page++);
-      yield slab.subarray(start, start + planeBytes);
-      if (planeBytes % 2 === 1) yield Uint8Array.of(0);
-    }
+    yield* tiffPages(layout, page, slab);
+    page += slab.length / planeBytes(layout);
   }
+}
+
+/** The first bytes of the file. */
+export function tiffHeader(): Uint8Array {
+  return Uint8Array.of(0x49, 0x49, 42, 0, HEADER_BYTES, 0, 0, 0);
+}
+
+/** Where a page begins in the file; `tiffPages` gives its bytes and those behind it. */
+export function tiffPageOffset({ dtype, shape }: TiffLayout, page: number): number {
+  return HEADER_BYTES + page * pageBytes(dtype, shape);
+}
+
+/**
+ * The bytes of some pages, in order.
+ *
+ * @param first number of the first one.
+ * @param slab whole z planes, borrowed.
+ */
+export function* tiffPages(layout: TiffLayout, first: number, slab: Uint8Array): Generator<Uint8Array> {
+  const bytes = planeBytes(layout);
+  for (let start = 0, page = first; start < slab.length; start += bytes, page++) {
+    yield pageHead(layout, page);
+    yield slab.subarray(start, start + bytes);
+    if (bytes % 2 === 1) yield Uint8Array.of(0);
+  }
+}
+
+function planeBytes({ dtype, shape }: TiffLayout): number {
+  return shape[0] * shape[1] * BYTES_PER_VOXEL[dtype];
 }
 
 /** The directory of a page with its rationals; its voxels follow. */

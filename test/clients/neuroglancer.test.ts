@@ -9,6 +9,7 @@ import path from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { WireMap } from '../../protocol/messages.ts';
 import { loadUws } from '../../src/access/uws-transport.ts';
 import { ALL_RIGHTS } from '../../src/core/rights.ts';
 import { hasChromium, openChromium } from '../support/chromium.ts';
@@ -76,6 +77,14 @@ describe.skipIf(!hasChromium('Neuroglancer'))('Neuroglancer 2.41.2, unmodified',
     await rm(folder, { recursive: true, force: true });
   });
 
+  let wseq = 0;
+  async function edit(channel: string, ops: readonly WireMap[]): Promise<void> {
+    const log = server.logs.logOf(await server.core.updateQuery({ path: channel }))?.log;
+    const author = { user: { id: 'ada', name: 'Ada' }, rights: ALL_RIGHTS };
+    const outcome = await log?.submit({ wid: new Uint8Array(16).fill(1), wseq: ++wseq, base: null, ops }, author);
+    expect(outcome?.status).toBe('applied');
+  }
+
   const urlOf = (prefix: string, channel: string): string => `http://127.0.0.1:${server.port}/${prefix}/${channel}`;
 
   /** Opens layers, waits until all is drawn, and takes a picture. Fails where the page complains. */
@@ -98,7 +107,9 @@ describe.skipIf(!hasChromium('Neuroglancer'))('Neuroglancer 2.41.2, unmodified',
     try {
       await page.goto(`${files.url}/#!${encodeURIComponent(JSON.stringify(state))}`);
       await ready(page);
-      const canvas = await page.locator('.neuroglancer-rendered-data-panel').first().screenshot();
+      // The middle, without the letters and icons in the corners.
+      const clip = { x: SIZE / 8, y: SIZE / 8, width: (3 * SIZE) / 4, height: (3 * SIZE) / 4 };
+      const canvas = await page.screenshot({ clip });
       expect(complaints).toEqual([]);
       return canvas;
     } finally {
@@ -140,16 +151,37 @@ describe.skipIf(!hasChromium('Neuroglancer'))('Neuroglancer 2.41.2, unmodified',
     });
   }
 
+  it('shows points of the tables', async () => {
+    const points = [
+      [42, 40, 35],
+      [50, 45, 35],
+      [60, 52, 35],
+    ];
+    const rows = points.map((pos) => ({ kind: 'point', points: pos }));
+    await edit(IDS, [{ op: 'put', table: 'annotation', rows }]);
+    const source = `${urlOf('precomputed', IDS)}/annotations/annotation-point/|neuroglancer-precomputed:`;
+    const shader = 'void main() { setColor(vec3(1.0, 1.0, 0.0)); setPointMarkerSize(20.0); }';
+    await compare('points', await picture([{ type: 'annotation', source, name: 'points', shader }]));
+  });
+
+  it('shows bodies where segments were merged, and the past where it is asked for', async () => {
+    const id = (x: number, y: number): bigint => 2n ** 40n + BigInt((x >> 3) + 20 * (y >> 3) + 400 * (35 >> 3));
+    const source = (suffix: string): string => `${urlOf('precomputed', IDS + suffix)}/|neuroglancer-precomputed:`;
+    const before = await picture([segmentation(source('@merged'))]);
+    const { head } = (await server.core.getInfo({ path: IDS })) as { readonly head: number };
+    await edit(IDS, [{ op: 'merge', ids: [id(42, 40), id(50, 45)] }]);
+    const after = await picture([segmentation(source('@merged'))]);
+    // One square of 8 × 8 voxels has another colour.
+    expect(await differing(before, after)).toBeGreaterThan((6 * PIXELS_PER_VOXEL) ** 2);
+    await compare('segmentation', await picture([segmentation(source(''))]));
+    expect(await differing(before, await picture([segmentation(source(`@${head}@merged`))]))).toBeLessThanOrEqual(
+      MAX_PIXELS,
+    );
+  });
+
   it('shows one voxel that was painted, which no stored picture forgives', async () => {
     const before = await picture([image(`${urlOf('precomputed', EM)}/|neuroglancer-precomputed:`)]);
-    const log = server.logs.logOf(await server.core.updateQuery({ path: EM }))?.log;
-    if (log === undefined) throw new Error('the channel has no log');
-    const ops = [{ op: 'write', box: [50, 45, 35, 51, 46, 36], value: 255 }];
-    const author = { user: { id: 'ada', name: 'Ada' }, rights: ALL_RIGHTS };
-    await log.submit(
-      { wid: new Uint8Array(16).fill(1), wseq: 1, base: null, ops, bulk: () => Promise.reject() },
-      author,
-    );
+    await edit(EM, [{ op: 'write', box: [50, 45, 35, 51, 46, 36], value: 255 }]);
     const after = await picture([image(`${urlOf('precomputed', EM)}/|neuroglancer-precomputed:`)]);
     const pixels = await differing(before, after);
     expect(pixels).toBeGreaterThan(MAX_PIXELS);

@@ -9,6 +9,7 @@ import { startTestServer, type TestServer } from '../support/test-server.ts';
 const SHAPE: Vec3 = [90, 71, 66];
 const DTYPES: readonly DType[] = ['uint8', 'int16', 'uint16', 'uint32', 'uint64', 'float32'];
 const SIZES: Readonly<Partial<Record<DType, number>>> = { uint8: 1, int16: 2, uint16: 2, uint64: 8 };
+type Place = zarr.Location<zarr.FetchStore>;
 const pathOf = (dtype: DType): string => `lab/fly/cube/${dtype}`;
 
 describe('zarrita', () => {
@@ -29,16 +30,15 @@ describe('zarrita', () => {
   });
   afterAll(() => server?.stop(0));
 
-  for (const [prefix, version] of [
-    ['zarr', 'v3'],
-    ['zarr2', 'v2'],
+  for (const [prefix, openArray] of [
+    ['zarr', (at: Place) => zarr.open.v3(at, { kind: 'array' })],
+    ['zarr2', (at: Place) => zarr.open.v2(at, { kind: 'array' })],
   ] as const)
     it.each(DTYPES)(`reads every level of %s below /${prefix}`, async (dtype) => {
       const store = new zarr.FetchStore(`http://127.0.0.1:${server.port}/${prefix}/${pathOf(dtype)}`);
-      const group = await zarr.open[version](store, { kind: 'group' });
       const channel = await server.core.updateQuery({ path: pathOf(dtype) });
       for (const [mip, level] of channel.mips.entries()) {
-        const array = await zarr.open[version](group.resolve(String(mip)), { kind: 'array' });
+        const array = await openArray(zarr.root(store).resolve(String(mip)));
         expect(array.dtype).toBe(dtype);
         expect(array.shape).toEqual(boxShape(mipBox(level)).toReversed());
         const { data } = await zarr.get(array);

@@ -1,12 +1,11 @@
 /** Clients of other people's in Python, unmodified, on our volumes. `npm run test:clients` installs them. */
-import { spawn } from 'node:child_process';
 import path from 'node:path';
 import { crc32 } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Box, DType } from '../../protocol/volume.ts';
 import { mipBox } from '../../protocol/volume.ts';
 import { loadUws } from '../../src/access/uws-transport.ts';
-import { hasPythonModules, PYTHON } from '../support/python.ts';
+import { hasPythonModules, runPython } from '../support/python.ts';
 import { seededRandom, testSeed } from '../support/seed.ts';
 import { startTestServer, type TestServer } from '../support/test-server.ts';
 
@@ -66,28 +65,6 @@ function randomBox(bounds: Box, random: () => number): Box {
   return [x0, y0, z0, x1, y1, z1];
 }
 
-function runJobs(jobs: readonly Job[]): Promise<readonly Told[]> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(PYTHON, [SCRIPT], { stdio: ['pipe', 'pipe', 'pipe'] });
-    let out = '';
-    let err = '';
-    child.stdout.on('data', (bytes) => {
-      out += bytes;
-    });
-    child.stderr.on('data', (bytes) => {
-      err += bytes;
-    });
-    child.on('error', reject);
-    child.on('close', (code) => {
-      // Clients print warnings of their own: the answer is the last line.
-      const last = out.trim().split('\n').at(-1) ?? '';
-      if (code === 0) resolve(JSON.parse(last) as Told[]);
-      else reject(new Error(`the clients ended with ${code}: ${err.slice(-2_000)}`));
-    });
-    child.stdin.end(JSON.stringify(jobs));
-  });
-}
-
 describe('clients in Python', { timeout: 300_000 }, () => {
   const random = seededRandom(testSeed('clients in Python'));
   let server: TestServer;
@@ -124,7 +101,10 @@ describe('clients in Python', { timeout: 300_000 }, () => {
               }
           }
           expect(asked.length).toBeGreaterThanOrEqual(DTYPES.length * 2 * BOXES_PER_MIP);
-          const told = await runJobs(asked.map(({ job }) => job));
+          const told = (await runPython(
+            SCRIPT,
+            asked.map(({ job }) => job),
+          )) as readonly Told[]; // what the script says it prints
           const expected = await Promise.all(asked.map(({ job, dtype }) => truth(job, dtype)));
           expect(told.map((one, n) => ({ ...asked[n]?.job, ...one }))).toEqual(
             expected.map((one, n) => ({ ...asked[n]?.job, ...one })),

@@ -123,8 +123,12 @@ function foldRows(): (Row | undefined)[] {
   const tree = grow('tree');
   const buildMs = performance.now() - start;
   const bytes = (bytesInUse() - before) / tree.linkCount;
+  // What a search keeps stays.
+  for (const seq of [IDS >> 1, tree.seq + 1]) tree.apply([{ op: 'undo', seq }]);
+  const bytesThen = (bytesInUse() - before) / tree.linkCount;
   const rows = [
     row('tree: memory of a linked id / 100 bytes', 'bytes', 100, () => bytes),
+    row('tree: memory of a linked id, after an undo / 100 bytes', 'bytes', 100, () => bytesThen),
     row('tree: an edit of one merge, taken in / 20 µs', 'µs', 20, () => (buildMs * 1_000) / IDS),
     row('tree: undo of a merge at random / 50 ms', 'ms', 50, () =>
       several(11, () => tree.apply([{ op: 'undo', seq: 1 + random(IDS - 1) }])),
@@ -172,5 +176,19 @@ function worstRows(): (Row | undefined)[] {
   ];
 }
 
-const rows = [...foldRows(), ...worstRows()].filter((one) => one !== undefined);
+/** One merge of as many ids as a message holds: its undo is told root by root. */
+function starRows(): (Row | undefined)[] {
+  const star = new EditState(CONTEXT);
+  star.apply([{ op: 'merge', ids: Array.from({ length: 130_000 }, (_, n) => idOf(n)) }]);
+  return [
+    row('star of 130,000 ids: undo, and undo of that / 200 ms', 'ms', 200, () =>
+      several(5, () => {
+        star.apply([{ op: 'undo', seq: 1 }]);
+        star.apply([{ op: 'undo', seq: star.seq }]);
+      }),
+    ),
+  ];
+}
+
+const rows = [...foldRows(), ...worstRows(), ...starRows()].filter((one) => one !== undefined);
 process.stdout.write(`${formatRows(rows)}\n`);

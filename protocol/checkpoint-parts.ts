@@ -1,6 +1,7 @@
 /** A stream of values and arrays in parts of bytes, as snapshots of the fold are kept. */
 import { BflyError } from './errors.ts';
 import { pack, unpack } from './msgpack.ts';
+import { atOnce, type Sliced } from './slices.ts';
 
 const PART_BYTES = 4 * 1024 * 1024;
 /** Values of one block. */
@@ -9,7 +10,7 @@ const BLOCK = 256;
 /** A typed array that a stream can hold. */
 export type Words = Int32Array | Uint32Array | BigUint64Array;
 
-/** Writes a stream. */
+/** Writes a stream. What may be large is written in slices. */
 export class PartWriter {
   readonly #parts: Uint8Array[] = [];
   #part = new Uint8Array(PART_BYTES);
@@ -17,33 +18,34 @@ export class PartWriter {
 
   /** One value of MessagePack. */
   value(value: unknown): void {
-    this.#sized(pack(value));
+    atOnce(this.#sized(pack(value)));
   }
 
   /** Any number of values. */
-  values(values: Iterable<unknown>): void {
+  *values(values: Iterable<unknown>): Sliced<void> {
     let block: unknown[] = [];
     for (const value of values)
       if (block.push(value) === BLOCK) {
         this.value(block);
         block = [];
+        yield;
       }
     if (block.length > 0) this.value(block);
     this.value(null);
   }
 
-  words(words: Words): void {
-    this.#sized(new Uint8Array(words.buffer, words.byteOffset, words.byteLength));
+  *words(words: Words): Sliced<void> {
+    yield* this.#sized(new Uint8Array(words.buffer, words.byteOffset, words.byteLength));
   }
 
-  #sized(bytes: Uint8Array): void {
+  *#sized(bytes: Uint8Array): Sliced<void> {
     const length = new Uint8Array(8);
     new DataView(length.buffer).setFloat64(0, bytes.length);
-    this.#bytes(length);
-    this.#bytes(bytes);
+    yield* this.#bytes(length);
+    yield* this.#bytes(bytes);
   }
 
-  #bytes(bytes: Uint8Array): void {
+  *#bytes(bytes: Uint8Array): Sliced<void> {
     for (let at = 0; at < bytes.length; ) {
       const count = Math.min(PART_BYTES - this.#used, bytes.length - at);
       this.#part.set(bytes.subarray(at, at + count), this.#used);
@@ -53,6 +55,7 @@ export class PartWriter {
       this.#parts.push(this.#part);
       this.#part = new Uint8Array(PART_BYTES);
       this.#used = 0;
+      yield;
     }
   }
 
@@ -63,7 +66,7 @@ export class PartWriter {
   }
 }
 
-/** Reads a stream. @throws BflyError INTERNAL where it ends too early or does not hold what it should. */
+/** Reads a stream; what may be large in slices. @throws BflyError INTERNAL where it ends too early or does not hold what it should. */
 export class PartReader {
   readonly #parts: readonly Uint8Array[];
   #part = 0;
@@ -76,44 +79,46 @@ export class PartReader {
 
   /** One value; its bytes are owned. */
   value(): unknown {
-    return unpack(this.#sized());
+    return unpack(atOnce(this.#sized()));
   }
 
-  *values(): Generator<readonly unknown[]> {
+  /** Calls `take` with each of any number of values. */
+  *values(take: (value: readonly unknown[]) => void): Sliced<void> {
     for (;;) {
       const block = this.value();
       if (block === null) return;
       if (!Array.isArray(block)) throw damaged();
-      yield* block.map((value) => {
+      for (const value of block) {
         if (!Array.isArray(value)) throw damaged();
-        return value;
-      });
+        take(value);
+      }
+      yield;
     }
   }
 
-  int32(): Int32Array {
-    return new Int32Array(this.#sized().buffer);
+  *int32(): Sliced<Int32Array> {
+    return new Int32Array((yield* this.#sized()).buffer);
   }
 
-  uint32(): Uint32Array {
-    return new Uint32Array(this.#sized().buffer);
+  *uint32(): Sliced<Uint32Array> {
+    return new Uint32Array((yield* this.#sized()).buffer);
   }
 
-  uint64(): BigUint64Array {
-    return new BigUint64Array(this.#sized().buffer);
+  *uint64(): Sliced<BigUint64Array> {
+    return new BigUint64Array((yield* this.#sized()).buffer);
   }
 
-  #sized(): Uint8Array {
-    const length = new DataView(this.#bytes(8).buffer).getFloat64(0);
+  *#sized(): Sliced<Uint8Array<ArrayBuffer>> {
+    const length = new DataView((yield* this.#bytes(8)).buffer).getFloat64(0);
     if (!Number.isSafeInteger(length) || length < 0 || length > this.#left()) throw damaged();
-    return this.#bytes(length);
+    return yield* this.#bytes(length);
   }
 
   #left(): number {
     return this.#parts.slice(this.#part).reduce((sum, part) => sum + part.length, -this.#at);
   }
 
-  #bytes(length: number): Uint8Array {
+  *#bytes(length: number): Sliced<Uint8Array<ArrayBuffer>> {
     const bytes = new Uint8Array(length);
     for (let filled = 0; filled < length; ) {
       const part = this.#parts[this.#part];
@@ -125,6 +130,7 @@ export class PartReader {
       if (this.#at < part.length) continue;
       this.#part++;
       this.#at = 0;
+      yield;
     }
     return bytes;
   }

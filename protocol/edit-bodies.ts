@@ -5,7 +5,7 @@
  * smaller part is moved. Nothing is folded anew.
  */
 import { EditGraph } from './edit-graph.ts';
-import { partsCutOff, SearchMarks } from './edit-search.ts';
+import { type Parts, partsCutOff, SearchMarks } from './edit-search.ts';
 import { IdTable } from './id-table.ts';
 import { Partition } from './partition.ts';
 import { type RootChanges, RootLedger } from './root-ledger.ts';
@@ -61,6 +61,16 @@ export class Bodies {
     this.#ledger.begin();
   }
 
+  /** Whether a merge of these, or a cleave, makes a body of more than `limit` members. */
+  isAbove(limit: number, kind: 'merge' | 'cleave', numbers: readonly number[]): boolean {
+    if (kind === 'cleave') return numbers.length > limit && new Set(numbers).size > limit;
+    let most = 0;
+    for (const number of numbers) most += this.sizeOf(number);
+    if (most <= limit) return false;
+    const sets = new Set(numbers.map((number) => this.sets.setOf(number)));
+    return [...sets].reduce((sum, set) => sum + this.sets.sizeOf(set), 0) > limit;
+  }
+
   /** All become one body. */
   merge(numbers: readonly number[]): void {
     const [hub] = numbers;
@@ -87,13 +97,14 @@ export class Bodies {
   }
 
   /** Edits go out of force and come back into it. The newest edit may be among the first. */
-  turn(out: readonly number[], into: readonly number[]): void {
+  turn(outOfForce: readonly number[], intoForce: readonly number[]): void {
+    const out = outOfForce.filter((seq) => this.graph.hasParts(seq));
+    const into = intoForce.filter((seq) => this.graph.hasParts(seq));
     this.#uniteTurned(out, into);
-    for (const seq of out) this.graph.inForce[seq] = 0;
-    for (const seq of into) this.graph.inForce[seq] = 1;
+    for (const seq of out) this.graph.setForce(seq, false);
+    for (const seq of into) this.graph.setForce(seq, true);
     for (const [set, lives] of this.#looseEnds(out, into))
-      if (lives.length > 1)
-        for (const part of partsCutOff(this.graph, this.#marks, lives)) this.#cutOff(part, this.sets.find(set));
+      if (lives.length > 1) this.#cutOffAll(partsCutOff(this.graph, this.#marks, lives), this.sets.find(set));
   }
 
   /** Unites what hangs together before or after the turn; what does not after it is parted later. */
@@ -150,26 +161,30 @@ export class Bodies {
     this.sets.setTop(this.sets.unite(a, b), isA ? topA : topB);
   }
 
-  /** Gives a part a label of its own. */
-  #cutOff(lives: Int32Array, from: number): void {
-    const { ids, sets, graph } = this;
+  #cutOffAll({ lives, ends }: Parts, from: number): void {
+    if (ends.length === 0) return;
     this.#ledger.touch(from);
-    this.#ledger.expect(lives.length);
+    this.#ledger.noteMoves(lives);
     const oldTop = this.#top(from);
-    const label = sets.addLabel();
-    let top = -1;
-    for (let i = 0; i < lives.length; i++) {
-      const life = lives[i] as number;
-      if (life < 0) {
-        graph.setLabelOfCleaving(~life, label);
-        continue;
-      }
-      this.#ledger.noteMove(life);
-      if (top < 0 || ids.isBefore(life, top)) top = life;
+    for (let part = 0, start = 0; part < ends.length; part++) {
+      const end = ends[part] as number;
+      this.#cutOff(lives, start, end, from);
+      start = end;
     }
-    sets.moveAll(lives, from, label);
-    sets.setTop(label, top);
-    if (oldTop !== top) sets.setTop(from, oldTop);
+    // Who left for another set has a label of its own now.
+    if (oldTop >= 0 && this.sets.setOf(oldTop) === from) this.sets.setTop(from, oldTop);
+  }
+
+  /** Gives a part a label of its own. */
+  #cutOff(lives: Int32Array, start: number, end: number, from: number): void {
+    const { ids, sets, graph } = this;
+    const label = sets.addLabel();
+    for (let i = start; i < end; i++) {
+      const life = lives[i] as number;
+      if (life < 0) graph.setLabelOfCleaving(~life, label);
+    }
+    sets.moveAll(lives, start, end, from, label);
+    sets.setTop(label, ids.firstOf(lives, start, end));
   }
 
   #move(number: number, from: number, to: number): void {

@@ -1,4 +1,5 @@
 /** Which edits are in force. Rule [E21]: those that no undo in force names. */
+import { Heap } from './heap.ts';
 
 /** Edits whose force changes: seqs, descending. */
 export interface Turn {
@@ -10,11 +11,22 @@ export interface Turn {
 export class Force {
   /** Seqs that an edit's undos name, in order, by the seq of the edit; ascending. */
   readonly #targets = new Map<number, number[]>();
-  /** How many undos in force name an edit; none where missing. */
+  /** How many undos in force name an edit; none where missing. Entries stay: a map is slow at keys that come and go again and again. */
   readonly #undos = new Map<number, number>();
 
   isInForce(seq: number): boolean {
-    return !this.#undos.has(seq);
+    return (this.#undos.get(seq) ?? 0) === 0;
+  }
+
+  /** The edits whose force undos of these seqs would change if edit `by`, the next one, held them; ascending. Changes nothing. */
+  turnedBy(by: number, targets: readonly number[]): readonly number[] {
+    const turned = new Set<number>();
+    for (const target of targets) {
+      const { out, into } = this.undo(by, target);
+      for (const seq of [...out, ...into]) if (!turned.delete(seq)) turned.add(seq);
+    }
+    this.takeBack(by);
+    return [...turned].sort((a, b) => a - b);
   }
 
   /** Adds an undo to the newest edit. @returns what it changes. */
@@ -40,17 +52,21 @@ export class Force {
   #settle(changed: readonly number[]): Turn {
     const out: number[] = [];
     const into: number[] = [];
-    /** Edits to look at, with the force that they had. */
-    const waiting = new Map<number, boolean>(changed.map((seq) => [seq, !this.isInForce(seq)]));
-    while (waiting.size > 0) {
-      const seq = largest(waiting.keys());
-      const was = waiting.get(seq) === true;
-      waiting.delete(seq);
+    /** Edits to look at, and whether they were in force. */
+    const waiting = new Heap();
+    const before = new Map<number, boolean>();
+    const look = (seq: number, was: boolean): void => {
+      if (before.has(seq)) return;
+      before.set(seq, was);
+      waiting.push(seq);
+    };
+    for (const seq of changed) look(seq, !this.isInForce(seq));
+    for (let seq = waiting.pop(); seq !== undefined; seq = waiting.pop()) {
       const is = this.isInForce(seq);
-      if (was === is) continue;
+      if (before.get(seq) === is) continue;
       (is ? into : out).push(seq);
       for (const target of this.#targets.get(seq) ?? []) {
-        if (!waiting.has(target)) waiting.set(target, this.isInForce(target));
+        look(target, this.isInForce(target));
         this.#count(target, is ? 1 : -1);
       }
     }
@@ -58,9 +74,7 @@ export class Force {
   }
 
   #count(seq: number, by: number): void {
-    const count = (this.#undos.get(seq) ?? 0) + by;
-    if (count === 0) this.#undos.delete(seq);
-    else this.#undos.set(seq, count);
+    this.#undos.set(seq, (this.#undos.get(seq) ?? 0) + by);
   }
 
   /** Seqs that are not in force as of a seq: one pass from the newest undo to the oldest. */
@@ -102,10 +116,4 @@ export class Force {
     for (const [by, targets] of force.#targets) if (!out.has(by)) for (const target of targets) force.#count(target, 1);
     return force;
   }
-}
-
-function largest(numbers: Iterable<number>): number {
-  let most = -1;
-  for (const number of numbers) if (number > most) most = number;
-  return most;
 }

@@ -9,6 +9,11 @@
  * Edges and cleavings are numbered in the order of the log, and are never removed but by `pop`: those of edits out of force are passed over.
  */
 import { grownInt32, grownUint8, grownUint32 } from './growable.ts';
+import { inPieces, type Sliced } from './slices.ts';
+
+/** Bits of an edit. */
+const IN_FORCE = 1;
+const CLEAVES = 2;
 
 /** Edges, cleavings, and which edits are in force. */
 export class EditGraph {
@@ -18,12 +23,12 @@ export class EditGraph {
   nextHalf: Int32Array = new Int32Array(0);
   /** By number: its newest half + 1, 0 = none. */
   newestHalf: Int32Array = new Int32Array(0);
-  /** Seq by edge. */
-  edgeSeq: Uint32Array = new Uint32Array(0);
-  /** 1 by seq where the edit is in force. Edits count from 1. */
-  inForce: Uint8Array = new Uint8Array(1);
+  /** 1 by edge where its edit is in force. */
+  isEdge: Uint8Array = new Uint8Array(0);
+  /** By seq: IN_FORCE, CLEAVES. Edits count from 1. */
+  #edits: Uint8Array = new Uint8Array(1);
   /** 1 by number where it was ever cleaved. */
-  #wasCleaved: Uint8Array = new Uint8Array(0);
+  wasCleaved: Uint8Array = new Uint8Array(0);
   #newestCleaving = new Map<number, number>();
   /** By cleaving. */
   #cleaved: Int32Array = new Int32Array(0);
@@ -31,9 +36,8 @@ export class EditGraph {
   #cleavingSeq: Uint32Array = new Uint32Array(0);
   #olderCleaving: Int32Array = new Int32Array(0);
   #lifeLabel: Int32Array = new Int32Array(0);
-  /** By seq: the first edge and the first cleaving of the edit. */
+  /** By seq: the first edge of the edit. */
   #edgeStart: Uint32Array = new Uint32Array(2);
-  #cleavingStart: Uint32Array = new Uint32Array(2);
   #edges = 0;
   #cleavings = 0;
   #seq = 0;
@@ -55,17 +59,43 @@ export class EditGraph {
   begin(): void {
     const seq = ++this.#seq;
     this.#edgeStart = grownUint32(this.#edgeStart, seq + 2);
-    this.#cleavingStart = grownUint32(this.#cleavingStart, seq + 2);
-    this.inForce = grownUint8(this.inForce, seq + 1);
+    this.#edits = grownUint8(this.#edits, seq + 1);
     this.#edgeStart[seq] = this.#edges;
-    this.#cleavingStart[seq] = this.#cleavings;
-    this.inForce[seq] = 1;
+    this.#edits[seq] = IN_FORCE;
+  }
+
+  /** Puts an edit in force, or out of it. */
+  setForce(seq: number, isInForce: boolean): void {
+    const bits = (this.#edits[seq] as number) & ~IN_FORCE;
+    this.#edits[seq] = isInForce ? bits | IN_FORCE : bits;
+    this.isEdge.fill(isInForce ? 1 : 0, this.#edgeStart[seq], this.#edgesEnd(seq));
+  }
+
+  /** Whether an edit has edges or cleavings. */
+  hasParts(seq: number): boolean {
+    return this.#edgesEnd(seq) > (this.#edgeStart[seq] as number) || ((this.#edits[seq] as number) & CLEAVES) !== 0;
+  }
+
+  /** The edge behind the last of an edit. */
+  #edgesEnd(seq: number): number {
+    return seq === this.#seq ? this.#edges : (this.#edgeStart[seq + 1] as number);
+  }
+
+  /** The first cleaving of an edit or of a later one. */
+  #firstCleaving(seq: number): number {
+    let [low, high] = [0, this.#cleavings];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#cleavingSeq[middle] as number) < seq) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
   /** Makes room for numbers below `count`. */
   reserve(count: number): void {
     this.newestHalf = grownInt32(this.newestHalf, count);
-    this.#wasCleaved = grownUint8(this.#wasCleaved, count);
+    this.wasCleaved = grownUint8(this.wasCleaved, count);
   }
 
   connect(a: number, b: number): void {
@@ -73,10 +103,10 @@ export class EditGraph {
     const half = 2 * edge;
     this.ends = grownInt32(this.ends, half + 2);
     this.nextHalf = grownInt32(this.nextHalf, half + 2);
-    this.edgeSeq = grownUint32(this.edgeSeq, edge + 1);
+    this.isEdge = grownUint8(this.isEdge, edge + 1);
     this.ends[half] = a;
     this.ends[half + 1] = b;
-    this.edgeSeq[edge] = this.#seq;
+    this.isEdge[edge] = 1;
     this.#link(half, a);
     this.#link(half + 1, b);
   }
@@ -98,13 +128,14 @@ export class EditGraph {
     this.#cleavedAt[cleaving] = this.#edges;
     this.#cleavingSeq[cleaving] = this.#seq;
     this.#lifeLabel[cleaving] = label;
+    this.#edits[this.#seq] = (this.#edits[this.#seq] as number) | CLEAVES;
     this.#linkCleaving(cleaving, number);
   }
 
   #linkCleaving(cleaving: number, number: number): void {
     this.#olderCleaving[cleaving] = this.#newestCleaving.get(number) ?? -1;
     this.#newestCleaving.set(number, cleaving);
-    this.#wasCleaved[number] = 1;
+    this.wasCleaved[number] = 1;
   }
 
   /** The number of a life. */
@@ -122,12 +153,12 @@ export class EditGraph {
   }
 
   isCleavingInForce(cleaving: number): boolean {
-    return this.inForce[this.#cleavingSeq[cleaving] as number] === 1;
+    return ((this.#edits[this.#cleavingSeq[cleaving] as number] as number) & IN_FORCE) !== 0;
   }
 
   /** The life of a number that an edge ends in. */
   lifeAt(number: number, edge: number): number {
-    if (this.#wasCleaved[number] === 0) return number;
+    if (this.wasCleaved[number] === 0) return number;
     let life = number;
     let cleaving = this.#newestCleaving.get(number) ?? -1;
     while (cleaving >= 0 && (this.#cleavedAt[cleaving] as number) > edge) {
@@ -151,7 +182,7 @@ export class EditGraph {
 
   /** The first edge that may end in a life. */
   firstEdgeOf(life: number): number {
-    if (life >= 0 && this.#wasCleaved[life] === 0) return 0;
+    if (life >= 0 && this.wasCleaved[life] === 0) return 0;
     let older = life < 0 ? (this.#olderCleaving[~life] as number) : (this.#newestCleaving.get(life) ?? -1);
     while (older >= 0 && !this.isCleavingInForce(older)) older = this.#olderCleaving[older] as number;
     return older < 0 ? 0 : (this.#cleavedAt[older] as number);
@@ -164,15 +195,14 @@ export class EditGraph {
 
   /** Calls `visit` with each edge of an edit and its ends. */
   forEachEdge(seq: number, visit: (edge: number, a: number, b: number) => void): void {
-    const end = seq === this.#seq ? this.#edges : (this.#edgeStart[seq + 1] as number);
+    const end = this.#edgesEnd(seq);
     for (let edge = this.#edgeStart[seq] as number; edge < end; edge++)
       visit(edge, this.ends[2 * edge] as number, this.ends[2 * edge + 1] as number);
   }
 
   /** Calls `visit` with each cleaving of an edit. */
   forEachCleaving(seq: number, visit: (cleaving: number) => void): void {
-    const end = seq === this.#seq ? this.#cleavings : (this.#cleavingStart[seq + 1] as number);
-    for (let cleaving = this.#cleavingStart[seq] as number; cleaving < end; cleaving++) visit(cleaving);
+    for (let at = this.#firstCleaving(seq); at < this.#cleavings && this.#cleavingSeq[at] === seq; at++) visit(at);
   }
 
   /** Takes the newest edit away, as if it had never been. */
@@ -183,58 +213,76 @@ export class EditGraph {
       for (const half of [2 * edge + 1, 2 * edge])
         this.newestHalf[this.ends[half] as number] = this.nextHalf[half] as number;
     }
-    for (const first = this.#cleavingStart[seq] as number; this.#cleavings > first; ) {
+    for (const first = this.#firstCleaving(seq); this.#cleavings > first; ) {
       const cleaving = --this.#cleavings;
       const number = this.#cleaved[cleaving] as number;
       const older = this.#olderCleaving[cleaving] as number;
       if (older >= 0) this.#newestCleaving.set(number, older);
       else {
         this.#newestCleaving.delete(number);
-        this.#wasCleaved[number] = 0;
+        this.wasCleaved[number] = 0;
       }
     }
-    this.inForce[seq] = 0;
+    this.#edits[seq] = 0;
   }
 
-  /** What a checkpoint keeps: the arrays that `load` takes; views of what is here. */
-  dump(): GraphDump {
+  /** What a checkpoint keeps: views of what is here, which later edits leave as it is. */
+  dump(): GraphViews {
     return {
       ends: this.ends.subarray(0, 2 * this.#edges),
       edgeStart: this.#edgeStart.subarray(0, this.#seq + 1),
       cleaved: this.#cleaved.subarray(0, this.#cleavings),
       cleavedAt: this.#cleavedAt.subarray(0, this.#cleavings),
-      cleavingStart: this.#cleavingStart.subarray(0, this.#seq + 1),
+      cleavingSeq: this.#cleavingSeq.subarray(0, this.#cleavings),
     };
   }
 
   /** Fills an empty graph. Owns the arrays. `lifeLabel` holds the labels of lives that have ended, by cleaving. */
-  load(dump: GraphDump, numbers: number, inForce: Uint8Array, lifeLabel: Int32Array): void {
+  *load(dump: GraphDump, numbers: number, inForce: Uint8Array, lifeLabel: Int32Array): Sliced<void> {
     const { ends, edgeStart, cleaved, cleavedAt, cleavingStart } = dump;
     this.#seq = edgeStart.length - 1;
     this.#edges = ends.length / 2;
     this.#cleavings = cleaved.length;
     this.#edgeStart = edgeStart;
-    this.#cleavingStart = cleavingStart;
     this.ends = ends;
-    this.inForce = inForce;
-    this.edgeSeq = seqsOf(edgeStart, this.#edges);
+    this.#edits = inForce;
+    this.isEdge = new Uint8Array(this.#edges);
     this.newestHalf = new Int32Array(numbers);
     this.nextHalf = new Int32Array(ends.length);
-    const { newestHalf, nextHalf } = this;
-    for (let half = 0; half < ends.length; half++) {
-      const number = ends[half] as number;
-      nextHalf[half] = newestHalf[number] as number;
-      newestHalf[number] = half + 1;
-    }
-    this.#wasCleaved = new Uint8Array(numbers);
+    this.wasCleaved = new Uint8Array(numbers);
     this.#cleaved = cleaved;
     this.#cleavedAt = cleavedAt;
-    this.#cleavingSeq = seqsOf(cleavingStart, this.#cleavings);
     this.#lifeLabel = lifeLabel;
     this.#olderCleaving = new Int32Array(cleaved.length);
-    for (let cleaving = 0; cleaving < cleaved.length; cleaving++)
-      this.#linkCleaving(cleaving, cleaved[cleaving] as number);
+    this.#cleavingSeq = new Uint32Array(cleaved.length);
+    yield* inPieces(ends.length, (from, end) => {
+      this.isEdge.fill(1, from / 2, end / 2);
+      for (let half = from; half < end; half++) this.#link(half, ends[half] as number);
+    });
+    yield* inPieces(this.#seq + 1, (from, end) => {
+      for (let seq = Math.max(1, from); seq < end; seq++) {
+        if ((inForce[seq] as number) === 0) this.setForce(seq, false);
+        const last = seq < this.#seq ? (cleavingStart[seq + 1] as number) : cleaved.length;
+        this.#cleavingSeq.fill(seq, cleavingStart[seq], last);
+      }
+    });
+    yield* inPieces(cleaved.length, (from, end) => {
+      for (let cleaving = from; cleaving < end; cleaving++) {
+        const seq = this.#cleavingSeq[cleaving] as number;
+        this.#edits[seq] = (this.#edits[seq] as number) | CLEAVES;
+        this.#linkCleaving(cleaving, cleaved[cleaving] as number);
+      }
+    });
   }
+}
+
+/** What a graph is made of, by edge and by cleaving. */
+export interface GraphViews {
+  readonly ends: Int32Array;
+  readonly edgeStart: Uint32Array;
+  readonly cleaved: Int32Array;
+  readonly cleavedAt: Int32Array;
+  readonly cleavingSeq: Uint32Array;
 }
 
 /** What a graph is made of, by edge, cleaving and seq. */
@@ -246,13 +294,15 @@ export interface GraphDump {
   readonly cleavingStart: Uint32Array;
 }
 
-/** The seq of each thing, by the first thing of each seq. */
-function seqsOf(starts: Uint32Array, count: number): Uint32Array {
-  const seqs = new Uint32Array(count);
+/** The first cleaving of each seq up to `last`, by the seq of each cleaving: what `load` takes. */
+export function* cleavingStarts(seqs: Uint32Array, last: number): Sliced<Uint32Array> {
+  const starts = new Uint32Array(last + 1);
   let at = 0;
-  for (let seq = 1; seq < starts.length; seq++) {
-    const end = seq + 1 < starts.length ? (starts[seq + 1] as number) : count;
-    while (at < end) seqs[at++] = seq;
-  }
-  return seqs;
+  yield* inPieces(last + 1, (from, end) => {
+    for (let seq = Math.max(1, from); seq < end; seq++) {
+      starts[seq] = at;
+      while (seqs[at] === seq) at++;
+    }
+  });
+  return starts;
 }

@@ -86,15 +86,24 @@ export class History<K, V> {
     if (!this.#before.has(key)) this.#before.set(key, current);
   }
 
-  /** Edits went out of force or came back into it. */
+  /** Edits went out of force or came back into it: those that went are told before those that came. */
   turned(seqs: Iterable<number>, isInForce: (seq: number) => boolean): void {
-    for (const seq of seqs)
-      for (const key of this.#keys.get(seq) ?? []) {
+    if (this.#keys.size === 0) return;
+    for (const seq of seqs) {
+      const keys = this.#keys.get(seq);
+      if (keys === undefined) continue;
+      const isIn = isInForce(seq);
+      for (const key of keys) {
         const known = this.#known.get(key);
         if (known === undefined) continue;
-        this.#note(key, known.current);
-        known.current = known.entries.findLast((entry) => isInForce(entry.seq));
+        const { entries, current } = known;
+        this.#note(key, current);
+        // Not all is looked at: a key that was written a thousand times may turn as often.
+        if (isIn && (current === undefined || current.seq < seq)) known.current = entries[indexOf(entries, seq)];
+        else if (!isIn && current?.seq === seq)
+          known.current = lastInForce(entries, indexOf(entries, seq) - 1, isInForce);
       }
+    }
   }
 
   /** Whether the edit under way has to do with any key. */
@@ -133,15 +142,40 @@ export class History<K, V> {
     this.#before.clear();
   }
 
-  /** Keys and all that was ever made of them, for a checkpoint; in the order in which they came. */
-  *dump(): Generator<readonly [K, readonly Entry<V>[]]> {
-    for (const [key, { entries }] of this.#known) yield [key, entries];
+  /** Keys and all that edits up to a seq ever made of them, for a checkpoint; in the order in which they came. Later edits may go on meanwhile. */
+  *dump(upto: number): Generator<readonly [K, readonly Entry<V>[]]> {
+    for (const [key, { entries }] of this.#known) {
+      const isAll = (entries.at(-1)?.seq ?? 0) <= upto;
+      const known = isAll ? entries : entries.filter(({ seq }) => seq <= upto);
+      if (known.length > 0) yield [key, known];
+    }
   }
 
   /** Takes in what `dump` gave. */
   load(key: K, entries: Entry<V>[], isInForce: (seq: number) => boolean): void {
-    this.#known.set(key, { entries, current: entries.findLast((entry) => isInForce(entry.seq)) });
+    this.#known.set(key, { entries, current: lastInForce(entries, entries.length - 1, isInForce) });
     this.#revision++;
     for (const { seq } of entries) this.#keysOf(seq).push(key);
   }
+}
+
+/** Where the entry of a seq stands. */
+function indexOf<V>(entries: readonly Entry<V>[], seq: number): number {
+  let [low, high] = [0, entries.length - 1];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((entries[middle] as Entry<V>).seq < seq) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function lastInForce<V>(
+  entries: readonly Entry<V>[],
+  from: number,
+  isInForce: (seq: number) => boolean,
+): Entry<V> | undefined {
+  let at = from;
+  while (at >= 0 && !isInForce((entries[at] as Entry<V>).seq)) at--;
+  return entries[at];
 }

@@ -116,9 +116,9 @@ export class Regions {
     }
   }
 
-  /** What a checkpoint keeps: values that `load` takes, one by one. */
-  *dump(): Generator<readonly unknown[]> {
-    for (const [key, entries] of this.#boxes.dump()) {
+  /** What a checkpoint keeps of edits up to a seq: values that `load` takes, one by one. Later edits may go on meanwhile. */
+  *dump(upto: number): Generator<readonly unknown[]> {
+    for (const [key, entries] of this.#boxes.dump(upto)) {
       const declared = this.#declared.get(key);
       if (declared !== undefined)
         yield [

@@ -22,6 +22,7 @@ import { FrozenTables } from './frozen-tables.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
 import { membersOf } from './members.ts';
 import { recordedGifts } from './recorded-gifts.ts';
+import { atOnce, type Sliced } from './slices.ts';
 import type { Box } from './volume.ts';
 import { nodesOf } from './wire-lists.ts';
 
@@ -210,10 +211,12 @@ export class EditState {
     const numbers = refs.map((ref) => bodies.ids.find(resolve(ref, course.created)));
     const [first] = numbers;
     if (first === undefined) return null;
-    bodies[kind](numbers);
-    if (course.keys !== undefined) return null;
-    if (bodies.sizeOf(first) > this.#limit)
+    const isNew = course.keys === undefined;
+    // Before it is done: it may take long to part it again.
+    if (isNew && bodies.isAbove(this.#limit, kind, numbers))
       throw badOp(index, 'ids', `would make a body of more than ${this.#limit} ids`, 'LIMIT');
+    bodies[kind](numbers);
+    if (!isNew) return null;
     return { root: bodies.ids.id(bodies.rootOf(first)) };
   }
 
@@ -261,12 +264,17 @@ export class EditState {
     const { seq } = this;
     const roots = this.#bodies.finish();
     if (roots.joined !== undefined || roots.parted !== undefined) this.#linksSeq = seq;
-    const turned = [...this.#turned].sort((a, b) => a - b);
-    const touched = unique([...own, ...turned.flatMap((edit) => this.#touched.get(edit) ?? [])]);
+    const undone: number[] = [];
+    const redone: number[] = [];
+    const boxes = [own];
+    for (const edit of Uint32Array.from(this.#turned).sort()) {
+      (this.isInForce(edit) ? redone : undone).push(edit);
+      const more = this.#touched.get(edit);
+      if (more !== undefined) boxes.push(more);
+    }
+    const touched = unique(boxes.flat());
     // All of it, also what its undos touched: a log keeps no more than that, and its replay is to come to the same.
     if (touched.length > 0 && ops.some(({ op }) => op === 'split' || op === 'write')) this.#touched.set(seq, touched);
-    const undone = turned.filter((edit) => !this.isInForce(edit));
-    const redone = turned.filter((edit) => this.isInForce(edit));
     return {
       ...roots,
       ...(touched.length === 0 ? {} : { touched }),
@@ -350,6 +358,14 @@ export class EditState {
     return seq >= 1 && seq <= this.seq && this.#force.isInForce(seq);
   }
 
+  /** The edits whose force undos of these seqs in the next edit would change, ascending; seqs that are not known are passed over. */
+  turnedBy(undone: readonly number[]): readonly number[] {
+    return this.#force.turnedBy(
+      this.seq + 1,
+      undone.filter((seq) => seq >= 1 && seq <= this.seq),
+    );
+  }
+
   /** Seqs that are not in force as of a seq; default: now. */
   outOfForce(at: number = this.seq): ReadonlySet<number> {
     return this.#force.outOfForce(at);
@@ -378,20 +394,36 @@ export class EditState {
 
   /** All that is needed to go on from here, in parts of at most 4 MiB; owned. The same edits give the same bytes. */
   checkpoint(): Uint8Array[] {
+    return atOnce(this.writeCheckpoint());
+  }
+
+  /**
+   * As `checkpoint`, of the state as it is at the call, whatever edits come while it is written. What they change of bodies is copied by the
+   * call; the rest is kept by seq.
+   */
+  writeCheckpoint(): Sliced<Uint8Array[]> {
+    const { seq } = this;
     const writer = new PartWriter();
     const { last, assigned, named } = this.#newIds.dump();
     writer.value({ layout: LAYOUT, linksSeq: this.#linksSeq, last });
-    writer.words(BigUint64Array.from(assigned));
-    writer.words(BigUint64Array.from(named));
-    writer.words(this.#force.dump());
-    dumpBodies(this.#bodies, writer);
-    writer.values(this.#touched);
-    writer.values(this.#regions.dump());
-    writer.values(this.#tables.dump());
-    writer.values(
-      [...this.#meta.dump()].map(([key, entries]) => [key, entries.map(({ seq, value }) => [seq, value ?? null])]),
-    );
-    return writer.finish();
+    const given = [BigUint64Array.from(assigned), BigUint64Array.from(named), this.#force.dump()];
+    const bodies = dumpBodies(this.#bodies, writer);
+    const upTo = function* <T>(entries: Iterable<readonly [number, T]>): Generator<readonly [number, T]> {
+      for (const entry of entries) if (entry[0] <= seq) yield entry;
+    };
+    const [touched, regions, tables, meta] = [upTo(this.#touched), this.#regions, this.#tables, this.#meta];
+    return write();
+
+    function* write(): Sliced<Uint8Array[]> {
+      for (const words of given) yield* writer.words(words);
+      yield* bodies;
+      yield* writer.values(touched);
+      yield* writer.values(regions.dump(seq));
+      yield* writer.values(tables.dump(seq));
+      const dumped = [...meta.dump(seq)];
+      yield* writer.values(dumped.map(([key, entries]) => [key, entries.map((one) => [one.seq, one.value ?? null])]));
+      return writer.finish();
+    }
   }
 
   /**
@@ -400,25 +432,29 @@ export class EditState {
    * @param parts borrowed until the call returns. @throws BflyError INTERNAL where they are damaged, or of another version.
    */
   static fromCheckpoint(context: FoldContext, parts: readonly Uint8Array[]): EditState {
+    return atOnce(EditState.readCheckpoint(context, parts));
+  }
+
+  /** As `fromCheckpoint`; `parts` are borrowed until it is done. */
+  static *readCheckpoint(context: FoldContext, parts: readonly Uint8Array[]): Sliced<EditState> {
     const reader = new PartReader(parts);
     const header = reader.value() as { layout: number; linksSeq: number; last: number | bigint | null }; // only `checkpoint` makes it
     if (header.layout !== LAYOUT) throw new BflyError('INTERNAL', 'a snapshot of edits is of another version');
     const state = new EditState(context);
     state.#linksSeq = header.linksSeq;
-    state.#newIds.load(header.last === null ? undefined : BigInt(header.last), reader.uint64(), reader.uint64());
-    state.#force = Force.load(reader.uint32());
+    const last = header.last === null ? undefined : BigInt(header.last);
+    state.#newIds.load(last, yield* reader.uint64(), yield* reader.uint64());
+    state.#force = Force.load(yield* reader.uint32());
     const isInForce = (seq: number): boolean => state.#force.isInForce(seq);
-    state.#bodies = loadBodies(reader, state.#force.outOfForce(Number.POSITIVE_INFINITY));
+    state.#bodies = yield* loadBodies(reader, state.#force.outOfForce(Number.POSITIVE_INFINITY));
     // What follows was made by `checkpoint`, value by value.
-    for (const [seq, touched] of reader.values()) state.#touched.set(seq as number, touched as Touched);
-    for (const region of reader.values()) state.#regions.load(region, isInForce);
-    for (const row of reader.values()) state.#tables.load(row, isInForce);
-    for (const [key, entries] of reader.values())
-      state.#meta.load(
-        key as string,
-        (entries as [number, unknown][]).map(([seq, value]) => ({ seq, value: value ?? undefined })),
-        isInForce,
-      );
+    yield* reader.values(([seq, touched]) => state.#touched.set(seq as number, touched as Touched));
+    yield* reader.values((region) => state.#regions.load(region, isInForce));
+    yield* reader.values((row) => state.#tables.load(row, isInForce));
+    yield* reader.values(([key, entries]) => {
+      const known = (entries as [number, unknown][]).map(([seq, value]) => ({ seq, value: value ?? undefined }));
+      state.#meta.load(key as string, known, isInForce);
+    });
     return state;
   }
 }

@@ -156,10 +156,10 @@ export class Tables {
     for (const table of TABLES) this.#rows[table].abort(seq);
   }
 
-  /** What a checkpoint keeps: values that `load` takes, one by one. */
-  *dump(): Generator<readonly unknown[]> {
+  /** What a checkpoint keeps of edits up to a seq: values that `load` takes, one by one. Later edits may go on meanwhile. */
+  *dump(upto: number): Generator<readonly unknown[]> {
     for (const table of TABLES)
-      for (const [key, entries] of this.#rows[table].dump())
+      for (const [key, entries] of this.#rows[table].dump(upto))
         yield [table, key, entries.map(({ seq, value }) => (value === undefined ? [seq] : [seq, value]))];
   }
 

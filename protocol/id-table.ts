@@ -3,6 +3,7 @@
  * arithmetic is some twenty times slower.
  */
 import { grownUint32 } from './growable.ts';
+import { inPieces, type Sliced } from './slices.ts';
 
 const LEAST_SLOTS = 16;
 
@@ -84,6 +85,25 @@ export class IdTable {
     return highA === highB ? lowA < lowB : highA < highB;
   }
 
+  /** The number whose id comes first, of those from `start` to `end`; negative ones are passed over. @returns -1 where there is none. */
+  firstOf(numbers: Int32Array, start: number, end: number): number {
+    const { low, high } = this;
+    let first = -1;
+    let firstLow = 0;
+    let firstHigh = 0;
+    for (let i = start; i < end; i++) {
+      const number = numbers[i] as number;
+      if (number < 0) continue;
+      const ownHigh = high[number] as number;
+      if (first >= 0 && ownHigh > firstHigh && (firstHigh | firstLow) !== 0) continue;
+      if (first >= 0 && !this.isBefore(number, first)) continue;
+      first = number;
+      firstLow = low[number] as number;
+      firstHigh = ownHigh;
+    }
+    return first;
+  }
+
   /** Look-ups that go on seeing the ids that are in now, and no later ones. Shares memory with this table. */
   freeze(): { readonly low: Uint32Array; readonly high: Uint32Array; find(id: bigint): number } {
     const { low, high } = this;
@@ -100,22 +120,26 @@ export class IdTable {
   }
 
   /** Takes ids in that are all different, into an empty table. Owns the arrays. */
-  load(low: Uint32Array, high: Uint32Array): void {
+  *load(low: Uint32Array, high: Uint32Array): Sliced<void> {
     this.low = low;
     this.high = high;
     this.#size = low.length;
     let slots = LEAST_SLOTS;
     while (low.length * 4 > slots * 3) slots *= 2;
-    this.#rehash(slots);
+    this.#slots = new Int32Array(slots);
+    yield* inPieces(this.#size, (from, end) => this.#placeAll(from, end));
   }
 
   #rehash(length: number): void {
-    const slots = new Int32Array(length);
+    this.#slots = new Int32Array(length);
+    this.#placeAll(0, this.#size);
+  }
+
+  /** In the order of the numbers: `shrink` relies on it. */
+  #placeAll(from: number, end: number): void {
     const { low, high } = this;
-    // In the order of the numbers: `shrink` relies on it.
-    for (let number = 0; number < this.#size; number++)
-      place(slots, number, low[number] as number, high[number] as number);
-    this.#slots = slots;
+    const slots = this.#slots;
+    for (let number = from; number < end; number++) place(slots, number, low[number] as number, high[number] as number);
   }
 }
 

@@ -5,9 +5,19 @@
  * leaves gets another label. The members of a set are a ring, so that they can be told without a search.
  */
 import { grownInt32, grownUint8 } from './growable.ts';
+import { inPieces, type Sliced } from './slices.ts';
 
 /** Bit of `#rank` that marks a label. */
 const MARK = 0x80;
+
+/** Sets as they were. */
+export interface FrozenSets {
+  /** How many labels there were. */
+  readonly labels: number;
+  labelOf(number: number): number;
+  /** The root above a label. */
+  rootOf(label: number): number;
+}
 
 /** Disjoint sets of numbers. */
 export class Partition {
@@ -83,6 +93,15 @@ export class Partition {
     return this.#label[number] as number;
   }
 
+  /** Where, from a place on, numbers bear another label than the one at that place. */
+  endOfRun(numbers: Int32Array | readonly number[], start: number): number {
+    const labels = this.#label;
+    const label = labels[numbers[start] as number];
+    let end = start + 1;
+    while (end < numbers.length && labels[numbers[end] as number] === label) end++;
+    return end;
+  }
+
   parentOf(label: number): number {
     return this.#parent[label] as number;
   }
@@ -148,8 +167,12 @@ export class Partition {
     this.#enter(number, to);
   }
 
-  /** Moves numbers from one set to an empty one, both by their root labels. Negative ones are passed over. The top of neither is known then. */
-  moveAll(numbers: Int32Array, from: number, to: number): void {
+  /**
+   * Moves numbers from one set to an empty one, both by their root labels. The top of neither is known then.
+   *
+   * @param numbers those from `start` to `end` count; negative ones are passed over.
+   */
+  moveAll(numbers: Int32Array, start: number, end: number, from: number, to: number): void {
     const label = this.#label;
     const next = this.#next;
     const previous = this.#previous;
@@ -157,7 +180,7 @@ export class Partition {
     let head = -1;
     let last = -1;
     let count = 0;
-    for (let i = 0; i < numbers.length; i++) {
+    for (let i = start; i < end; i++) {
       const number = numbers[i] as number;
       if (number < 0) continue;
       const after = next[number] as number;
@@ -243,6 +266,21 @@ export class Partition {
     this.#rank[label] = isMarked ? rank | MARK : rank;
   }
 
+  /** Copies of what tells the set of a number. */
+  freezeSets(): FrozenSets {
+    const labels = this.#label.slice(0, this.#numbers);
+    const parent = this.#parent.slice(0, this.#labels);
+    return {
+      labels: this.#labels,
+      labelOf: (number) => labels[number] as number,
+      rootOf(label) {
+        let at = label;
+        for (let up = parent[at] as number; up !== at; up = parent[at] as number) at = up;
+        return at;
+      },
+    };
+  }
+
   /** Copies of what tells the top of a number's set. */
   freeze(): { topOf(number: number): number } {
     const labels = this.#label.slice(0, this.#numbers);
@@ -263,24 +301,30 @@ export class Partition {
    * @param labels by number: the label of its set, below `count`. Owned from now on.
    * @param isBefore which of two members is the top.
    */
-  load(labels: Int32Array, count: number, isBefore: (a: number, b: number) => boolean): void {
+  *load(labels: Int32Array, count: number, isBefore: (a: number, b: number) => boolean): Sliced<void> {
     const numbers = labels.length;
     this.#label = labels;
     this.#next = new Int32Array(numbers);
     this.#previous = new Int32Array(numbers);
     this.#parent = new Int32Array(count);
-    for (let label = 0; label < count; label++) this.#parent[label] = label;
     this.#rank = new Uint8Array(count);
     this.#size = new Int32Array(count);
-    this.#first = new Int32Array(count).fill(-1);
-    this.#top = new Int32Array(count).fill(-1);
+    this.#first = new Int32Array(count);
+    this.#top = new Int32Array(count);
     this.#numbers = numbers;
     this.#labels = count;
-    for (let number = 0; number < numbers; number++) {
-      const label = labels[number] as number;
-      this.#enter(number, label);
-      const top = this.#top[label] as number;
-      if (top < 0 || isBefore(number, top)) this.#top[label] = number;
-    }
+    yield* inPieces(count, (from, end) => {
+      for (let label = from; label < end; label++) this.#parent[label] = label;
+      this.#first.fill(-1, from, end);
+      this.#top.fill(-1, from, end);
+    });
+    yield* inPieces(numbers, (from, end) => {
+      for (let number = from; number < end; number++) {
+        const label = labels[number] as number;
+        this.#enter(number, label);
+        const top = this.#top[label] as number;
+        if (top < 0 || isBefore(number, top)) this.#top[label] = number;
+      }
+    });
   }
 }

@@ -1,13 +1,9 @@
 /** What an edit does to roots, told from what its bodies were before it. Rules [E32], [E33]. */
 import type { Changes } from './edit-changes.ts';
-import { grownInt32 } from './growable.ts';
+import { IdList } from './id-list.ts';
 import type { IdTable } from './id-table.ts';
+import { LabelMap } from './label-map.ts';
 import type { Partition } from './partition.ts';
-
-/** Ids of which the bytes are written one by one. */
-const FEW = 8;
-/** Room that is given back after an edit that moved many ids. */
-const MUCH = 4_096;
 
 /** Bodies as they were before the edit under way, of those that it touched. Lists by the same place. */
 interface Before {
@@ -18,10 +14,17 @@ interface Before {
   readonly sizes: number[];
   /** Members that have left since. */
   readonly moved: number[];
+  /** Places by label, of the first so many: only moves ask for them. */
   readonly placeOf: Map<number, number>;
   /** What was looked up last. */
   lastLabel: number;
   lastPlace: number;
+}
+
+/** Numbers that left one body, which stands at a place of `Before`. */
+interface Moved {
+  readonly place: number;
+  readonly numbers: Int32Array | number[];
 }
 
 /** The part of `changes` that tells of roots. */
@@ -39,10 +42,8 @@ export class RootLedger {
   readonly #topOf: (root: number) => number;
   #labelsBefore = 0;
   #before = noneBefore();
-  /** Numbers that left their bodies, and where those stand in `#before`. */
-  #moved: Int32Array = new Int32Array(0);
-  #movedFrom: Int32Array = new Int32Array(0);
-  #movedCount = 0;
+  /** Numbers that left their bodies, each once: who has a label of this edit has moved before. */
+  #moved: Moved[] = [];
 
   /** @param topOf number of the root of a set, by its root label; -1 for an empty one. */
   constructor(ids: IdTable, sets: Partition, topOf: (root: number) => number) {
@@ -60,33 +61,58 @@ export class RootLedger {
   touch(root: number): void {
     if (root >= this.#labelsBefore || this.#sets.isMarked(root)) return;
     this.#sets.setMark(root, true);
-    const { labels, tops, sizes, moved, placeOf } = this.#before;
-    placeOf.set(root, labels.length);
+    const { labels, tops, sizes, moved } = this.#before;
     labels.push(root);
     tops.push(this.#topOf(root));
     sizes.push(this.#sets.sizeOf(root));
     moved.push(0);
   }
 
-  /** Makes room: so many moves are to come. */
-  expect(moves: number): void {
-    this.#growMoved(this.#movedCount + moves);
-  }
-
   /** Notes a number before it leaves its set, which was touched. */
   noteMove(number: number): void {
     const label = this.#sets.labelOf(number);
-    // Who has a label of this edit has moved before.
     if (label >= this.#labelsBefore) return;
-    const at = this.#movedCount++;
-    if (at >= this.#moved.length) this.#growMoved(at + 1);
-    this.#moved[at] = number;
-    this.#movedFrom[at] = this.#placeOf(label);
+    const place = this.#placeOf(label);
+    const last = this.#moved.at(-1);
+    if (last?.place === place && Array.isArray(last.numbers)) last.numbers.push(number);
+    else this.#moved.push({ place, numbers: [number] });
+    this.#count(place, 1);
   }
 
-  #growMoved(wanted: number): void {
-    this.#moved = grownInt32(this.#moved, wanted);
-    this.#movedFrom = grownInt32(this.#movedFrom, wanted);
+  /** As `noteMove` of each; negative ones are passed over. Kept until the edit ends, and not to be changed till then. */
+  noteMoves(numbers: Int32Array): void {
+    let least = 0;
+    for (let i = 0; i < numbers.length; i++) least = Math.min(least, numbers[i] as number);
+    // The first to leave the only body that was touched may be millions.
+    if (least < 0 || this.#moved.length > 0 || this.#before.labels.length > 1) return this.#noteSome(numbers);
+    this.#moved.push({ place: 0, numbers });
+    this.#count(0, numbers.length);
+  }
+
+  #noteSome(numbers: Int32Array): void {
+    const kept = new Int32Array(numbers.length);
+    let [place, start, end] = [-1, 0, 0];
+    const endRun = (): void => {
+      if (end === start) return;
+      this.#moved.push({ place, numbers: kept.subarray(start, end) });
+      this.#count(place, end - start);
+      start = end;
+    };
+    for (let i = 0; i < numbers.length; i++) {
+      const number = numbers[i] as number;
+      const label = number < 0 ? this.#labelsBefore : this.#sets.labelOf(number);
+      if (label >= this.#labelsBefore) continue;
+      const from = this.#placeOf(label);
+      if (from !== place) endRun();
+      place = from;
+      kept[end++] = number;
+    }
+    endRun();
+  }
+
+  #count(place: number, moved: number): void {
+    const counts = this.#before.moved;
+    counts[place] = (counts[place] as number) + moved;
   }
 
   /** Where the body that a label belonged to stands in `#before`: on the way up from it is one mark, at what was the root. */
@@ -95,10 +121,11 @@ export class RootLedger {
     while (!this.#sets.isMarked(at)) at = this.#sets.parentOf(at);
     const before = this.#before;
     if (at !== before.lastLabel) {
+      const { labels, placeOf } = before;
+      while (placeOf.size < labels.length) placeOf.set(labels[placeOf.size] as number, placeOf.size);
       before.lastLabel = at;
       before.lastPlace = before.placeOf.get(at) as number;
     }
-    before.moved[before.lastPlace] = (before.moved[before.lastPlace] as number) + 1;
     return before.lastPlace;
   }
 
@@ -122,7 +149,7 @@ export class RootLedger {
       if (target !== top) joined.push(top, target);
       return target;
     });
-    const parted = this.#movedCount === 0 ? [] : this.#parted(targets);
+    const parted = this.#moved.length === 0 ? [] : this.#parted(targets);
     this.#forget();
     return {
       ...(joined.length === 0 ? {} : { joined: this.#bytesOf(joined) }),
@@ -130,82 +157,75 @@ export class RootLedger {
     };
   }
 
-  /** Members that have another root than `joined` says, by their root: counted first, since there may be millions. */
+  /**
+   * Members that have another root than `joined` says, by their root. Counted first, and all in one array: there may be millions, or as many
+   * roots.
+   */
   #parted(targets: readonly number[]): (readonly [bigint, Uint8Array])[] {
-    const counts = new Map<number, number>();
-    this.#eachRun(targets, (root, from, end) => counts.set(root, (counts.get(root) ?? 0) + end - from));
-    const parted = new Map<number, MemberList>();
-    for (const [root, count] of counts) parted.set(root, new MemberList(count));
-    this.#eachRun(targets, (root, from, end) => parted.get(root)?.add(this.#ids, this.#moved.subarray(from, end)));
-    return [...parted].map(([root, members]) => [this.#ids.id(root), members.bytes]);
+    const sets: number[] = [];
+    const counts: number[] = [];
+    const known = new LabelMap(this.#labelsBefore, this.#sets.labels);
+    this.#eachRun(targets, (set, _, start, end) => {
+      const at = known.add(set);
+      if (at === sets.length) {
+        sets.push(set);
+        counts.push(0);
+      }
+      counts[at] = (counts[at] as number) + end - start;
+    });
+    let total = 0;
+    const ends = counts.map((count) => {
+      total += count;
+      return total - count;
+    });
+    const list = new IdList(total);
+    this.#eachRun(targets, (set, numbers, start, end) => {
+      const at = known.add(set);
+      list.set(ends[at] as number, this.#ids, numbers, start, end);
+      ends[at] = (ends[at] as number) + end - start;
+    });
+    return sets.map((set, at) => {
+      const end = ends[at] as number;
+      return [this.#ids.id(this.#topOf(set)), list.part(end - (counts[at] as number), end)];
+    });
   }
 
-  /** Calls `visit` with each run of moved members that have one root now, which is another than `joined` says. */
-  #eachRun(targets: readonly number[], visit: (root: number, from: number, end: number) => void): void {
-    const moved = this.#moved;
-    const movedFrom = this.#movedFrom;
-    const count = this.#movedCount;
-    for (let from = 0; from < count; ) {
-      // Those that were cut off together have one label.
-      const label = this.#sets.labelOf(moved[from] as number);
-      const place = movedFrom[from] as number;
-      let end = from + 1;
-      while (end < count && movedFrom[end] === place && this.#sets.labelOf(moved[end] as number) === label) end++;
-      const root = this.#topOf(this.#sets.find(label));
-      if (root !== targets[place]) visit(root, from, end);
-      from = end;
-    }
+  /** Calls `visit` with each run of moved numbers that are in one set, by its root label, whose root is another than `joined` says. */
+  #eachRun(
+    targets: readonly number[],
+    visit: (set: number, numbers: Int32Array | number[], start: number, end: number) => void,
+  ): void {
+    const sets = this.#sets;
+    for (const { place, numbers } of this.#moved)
+      for (let start = 0, end = 0; start < numbers.length; start = end) {
+        // Those that were cut off together have one label.
+        end = sets.endOfRun(numbers, start);
+        const set = sets.setOf(numbers[start] as number);
+        if (this.#topOf(set) !== targets[place]) visit(set, numbers, start, end);
+      }
   }
 
   /** Ends an edit that was taken back. */
   abort(): void {
     // So that all roots are known again.
     for (const label of this.#before.labels) this.#topOf(this.#sets.find(label));
-    for (let i = 0; i < this.#movedCount; i++) this.#topOf(this.#sets.setOf(this.#moved[i] as number));
+    for (const { numbers } of this.#moved)
+      for (let i = 0; i < numbers.length; i = this.#sets.endOfRun(numbers, i))
+        this.#topOf(this.#sets.setOf(numbers[i] as number));
     this.#forget();
   }
 
   #forget(): void {
     for (const label of this.#before.labels) this.#sets.setMark(label, false);
     this.#before = noneBefore();
-    this.#movedCount = 0;
-    if (this.#moved.length <= MUCH) return;
-    this.#moved = new Int32Array(0);
-    this.#movedFrom = new Int32Array(0);
+    if (this.#moved.length > 0) this.#moved = [];
   }
 
   /** Ids of numbers, little-endian u64. */
   #bytesOf(numbers: readonly number[]): Uint8Array {
-    const members = new MemberList(numbers.length);
-    members.add(this.#ids, numbers);
-    return members.bytes;
-  }
-}
-
-/** Ids of numbers as bytes, little-endian. */
-class MemberList {
-  readonly bytes: Uint8Array;
-  #words: Uint32Array | undefined;
-  #count = 0;
-
-  constructor(count: number) {
-    this.bytes = new Uint8Array(8 * count);
-    // Small arrays live with the other objects until a second view of them is made, which costs more than most edits.
-    if (count > FEW) this.#words = new Uint32Array(this.bytes.buffer);
-  }
-
-  add({ low, high }: IdTable, numbers: ArrayLike<number>): void {
-    for (let i = 0; i < numbers.length; i++) {
-      const number = numbers[i] as number;
-      this.#put(low[number] as number);
-      this.#put(high[number] as number);
-    }
-  }
-
-  #put(word: number): void {
-    const at = this.#count++;
-    if (this.#words !== undefined) this.#words[at] = word;
-    else for (let i = 0; i < 4; i++) this.bytes[4 * at + i] = word >>> (8 * i);
+    const list = new IdList(numbers.length);
+    list.set(0, this.#ids, numbers, 0, numbers.length);
+    return list.part(0, numbers.length);
   }
 }
 

@@ -10,6 +10,10 @@ import { TokenBucket } from './token-bucket.ts';
 
 /** Unanswered EDITs of one writer. Rule [E3]. */
 const UNANSWERED = 16;
+/** What one edit may cost without further charge, and each such part of what it cost beyond (`editCost`). */
+const COST_OF_TOKEN = 1_024;
+/** Edits that one counts as, besides itself, which was refused for its size: it may have been tried, and taken back. */
+const TOKENS_OF_REFUSAL = 50;
 /** Writers that a session knows as its own. */
 const MAX_WRITERS = 4_096;
 
@@ -87,7 +91,15 @@ export class EditRequests {
       claims.set(id, claim);
       return claim;
     };
-    return log.submit({ wid, wseq, base, ops, epoch, policy, note, bulk }, this.#context.identity());
+    const applied = (cost: number): void => {
+      if (cost >= COST_OF_TOKEN) this.#charge(Math.floor(cost / COST_OF_TOKEN));
+    };
+    return log.submit({ wid, wseq, base, ops, epoch, policy, note, bulk, applied }, this.#context.identity());
+  }
+
+  /** So that a few bytes, sent again and again, cannot keep the server from all others. */
+  #charge(tokens: number): void {
+    this.#rate.charge(this.#context.home.now(), tokens);
   }
 
   #own(writer: string): void {
@@ -136,7 +148,10 @@ export class EditRequests {
   }
 
   #fault(error: unknown): BflyError {
-    if (error instanceof BflyError) return error;
+    if (error instanceof BflyError) {
+      if (error.code === 'LIMIT') this.#charge(TOKENS_OF_REFUSAL);
+      return error;
+    }
     this.#context.home.log.error({ err: error }, 'an edit failed');
     return new BflyError('INTERNAL', 'the edit failed inside the server');
   }

@@ -1,3 +1,6 @@
+/** Debt is paid back within this time, seconds. */
+const MOST_DEBT_S = 10;
+
 /** A rate limit: so many a second, with room for a burst. No clock of its own. */
 export class TokenBucket {
   readonly #perSecond: number;
@@ -18,6 +21,15 @@ export class TokenBucket {
     const waitMs = this.wait(nowMs, tokens);
     if (waitMs === 0) this.#tokens -= tokens;
     return waitMs;
+  }
+
+  /**
+   * Takes tokens whether they are there or not, for what is known to be dear only once it was done: others must wait for them then, but no
+   * longer than `MOST_DEBT_S`.
+   */
+  charge(nowMs: number, tokens: number): void {
+    this.wait(nowMs);
+    this.#tokens = Math.max(this.#tokens - tokens, Math.min(this.#tokens, -MOST_DEBT_S * this.#perSecond));
   }
 
   /** How many ms until there are as many tokens; 0 = there are. Takes none. */

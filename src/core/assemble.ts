@@ -17,6 +17,8 @@ export interface AssembleOptions {
   readonly channels: readonly ChannelEntry[];
   readonly log: Logger;
   readonly limits: Pick<Limits, 'writeVoxels' | 'writeTiles' | 'writersPerUser'>;
+  /** Hears of every commit of edits: how many, and how long the store took, ms. */
+  readonly onCommit?: (edits: number, ms: number) => void;
   /** Rows from files; a channel's log waits for them. Unset: none. */
   readonly tables?: DatabaseLayer;
   /** Default: the tables of a channel in `tables`, once they are loaded. */
@@ -28,6 +30,7 @@ export function assembleCore(options: AssembleOptions): { readonly core: Core; r
   const { database, maker, log, limits, tables = new DatabaseLayer(options) } = options;
   const logs: EditLogs = new EditLogs({
     writersPerUser: limits.writersPerUser,
+    ...(options.onCommit === undefined ? {} : { onCommit: options.onCommit }),
     database,
     log,
     rowsOf: options.rowsOf ?? ((channel) => rowsIn(tables, channel)),
@@ -36,6 +39,7 @@ export function assembleCore(options: AssembleOptions): { readonly core: Core; r
       ...{ channel, edits, maker, limits },
       reader: core.tiles,
       planIds: (ops) => idsByOp(state().planIds(ops)),
+      turnedBy: (undone) => state().turnedBy(undone),
       isAssigned: (id) => state().isAssigned(id),
       maxId: () => core.ensureMaxId(channel),
       ...(bulk === undefined ? {} : { bulk }),

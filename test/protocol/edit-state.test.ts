@@ -6,6 +6,7 @@ import { EditState, type FoldContext } from '../../protocol/edit-state.ts';
 import { EditView } from '../../protocol/edit-view.ts';
 import { BflyError } from '../../protocol/errors.ts';
 import { pack, unpack } from '../../protocol/msgpack.ts';
+import { atOnce } from '../../protocol/slices.ts';
 import { type NaiveContext, NaiveFold, NaiveRefusal, rootIn } from '../support/naive-fold.ts';
 import { ALL_KINDS, BODY_KINDS, opsOf, type Plans, plansOf, SOME_IDS, type Weights } from '../support/random-edits.ts';
 import { seededRandom, testRuns, testSeed } from '../support/seed.ts';
@@ -169,18 +170,24 @@ function continueFrom(at: number, state: EditState, log: readonly Logged[], limi
   const context = contextOf(limits);
   let replayed = new EditState(context);
   let view: EditView | undefined;
+  let parts: Uint8Array[] = [];
+  let writing = replayed.writeCheckpoint();
   for (const [i, { ops, results, touched, changes }] of log.entries()) {
     if (i === at) {
       view = viewOf(replayed, context);
-      const parts = replayed.checkpoint();
+      parts = replayed.checkpoint();
       const restored = EditState.fromCheckpoint(context, parts);
       expect(everything(restored)).toEqual(everything(replayed));
       expect(restored.checkpoint(), 'the same state gives the same bytes').toEqual(parts);
       replayed = restored;
+      writing = replayed.writeCheckpoint();
     }
     replayed.replay({ seq: i + 1, ops, results, touched });
+    refusalOf(() => replayed.apply([...ops, { op: 'undo', seq: Number.MAX_SAFE_INTEGER }]));
     view?.apply(i + 1, changes);
+    if (i === at) writing.next();
   }
+  if (log.length > 0) expect(atOnce(writing), 'a checkpoint is that of its moment, whatever follows').toEqual(parts);
   expect(everything(replayed)).toEqual(everything(state));
   expect(replayed.checkpoint()).toEqual(state.checkpoint());
   if (view !== undefined) expect(shared(view)).toEqual(shared(state));

@@ -69,7 +69,7 @@ function goodStorm(): { ledger: EditLedger; log: FinalLog; seen: SeenLog[] } {
     ledger.acknowledge('ann', 2 * at + 1, { epoch: EPOCH, seq: at + 1, status: 'applied', results });
   }
   ledger.submit('ann', 20, [{ op: 'merge', ids: [8, 9] }]);
-  ledger.refuse('ann', 20, 'RATE_LIMITED');
+  ledger.refuse('ann', 20, { error: 'RATE_LIMITED', message: 'wait' });
   const whole = new AppliedView();
   for (const { changes } of WRITTEN) whole.apply(changes);
   const late = new AppliedView();
@@ -239,7 +239,7 @@ describe('the ledger of the storms', () => {
       'an edit was acknowledged and refused',
       /was acknowledged and refused with REJECTED/,
       ({ ledger }) => {
-        ledger.refuse('ann', 1, 'REJECTED');
+        ledger.refuse('ann', 1, { error: 'REJECTED', message: 'never' });
         return {};
       },
     ],

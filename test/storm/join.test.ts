@@ -5,6 +5,10 @@ import { BareSession } from '../support/bare-session.ts';
 import { ChildServer } from '../support/child-server.ts';
 import { lineTransports, needsBuild } from '../support/line-server.ts';
 import { SEGMENTATION } from '../support/storm-volume.ts';
+import { within } from '../support/within.ts';
+
+/** So long for the next message is too long. */
+const PATIENCE_MS = 10_000;
 
 needsBuild();
 let server: ChildServer | undefined;
@@ -27,7 +31,9 @@ class Inbox {
   }
 
   async until(test: (messages: readonly ServerMessage[]) => boolean): Promise<void> {
-    while (!test(this.messages)) await new Promise<void>((resolve) => this.#wake.push(resolve));
+    const what = (): string => `a message behind ${this.messages.slice(-5).map(({ kind }) => kind)}`;
+    while (!test(this.messages))
+      await within(PATIENCE_MS, what, new Promise<void>((resolve) => this.#wake.push(resolve)));
   }
 
   /** Seq up to which edits or a snapshot have come. */

@@ -5,6 +5,7 @@ import { ChildServer } from '../support/child-server.ts';
 import { lineTransports, needsBuild } from '../support/line-server.ts';
 import { seededRandom, testSeed } from '../support/seed.ts';
 import { Crowd, filteredFaults, isLongRun } from '../support/storm.ts';
+import { StormAudit } from '../support/storm-audit.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 
 const BLOWS = isLongRun ? 120 : 12;
@@ -55,7 +56,7 @@ const BLOWS_BY_NAME: Readonly<Record<string, Blow>> = {
 };
 
 describe.each(lineTransports('proxy storms'))('clients behind a bad line over %s', (transport) => {
-  it('[E15] [S5] [S8] [S12] lose no edit, make none twice, and see what there is', {
+  it('[E15] [E26] [S5] [S8] [S12] lose no edit, make none twice, and see what there is', {
     timeout: isLongRun ? 1_800_000 : 300_000,
   }, async () => {
     const seed = testSeed(`proxy storm over ${transport}`);
@@ -68,7 +69,8 @@ describe.each(lineTransports('proxy storms'))('clients behind a bad line over %s
       seed,
       editors: CLIENTS,
       watchers: CLIENTS + FILTERED,
-      editing: { pauseMs: 40 },
+      editing: { pauseMs: 40, withBase: 0.1 },
+      voxels: 0.1,
       watching: (n) => (n < FILTERED ? { filter: { box: BOX } } : {}),
     });
     crowd.start();
@@ -83,6 +85,7 @@ describe.each(lineTransports('proxy storms'))('clients behind a bad line over %s
     const filtered = crowd.watchers.slice(0, FILTERED);
     const whole = crowd.watchers.slice(FILTERED).map((watcher) => watcher.seen);
     expect(ledger.check(log, whole)).toEqual([]);
+    expect(await new StormAudit().faults(server.url)).toEqual([]);
     expect(whole.map(({ start, digests }) => start + digests.length)).toEqual(whole.map(() => log.head));
     expect(filtered.flatMap((watcher) => filteredFaults(watcher, log, BOX))).toEqual([]);
     expect(Math.min(...crowd.watchers.map(({ resumed }) => resumed))).toBeGreaterThan(0);

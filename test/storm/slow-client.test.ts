@@ -60,7 +60,7 @@ async function flow(transport: 'ws' | 'uws', seed: number, isSlow: boolean): Pro
   slow = behind;
   if (isSlow) {
     behind.start();
-    await behind.until(0);
+    await ledger.whileSound(behind.until(0));
   }
   const before = await child.use();
   const started = performance.now();
@@ -72,7 +72,7 @@ async function flow(transport: 'ws' | 'uws', seed: number, isSlow: boolean): Pro
     // At 1 KB/s it has seen next to nothing.
     expect(behind.position).toBeLessThan(log.head / 2);
     line.weather = {};
-    await behind.until(log.head);
+    await ledger.whileSound(behind.until(log.head));
   }
   const seen = [...some.watchers, ...(isSlow ? [behind] : [])].map((watcher) => watcher.seen);
   expect(ledger.check(log, seen)).toEqual([]);

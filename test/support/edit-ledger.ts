@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import type { ErrorName } from '../../protocol/errors.ts';
 import type { WireMap } from '../../protocol/messages.ts';
+import { type Claim, type Conflict, falseConflicts, missedConflicts } from './edit-claims.ts';
 import { canonical, differences, digestOf, type EditView, foldLog } from './edit-oracle.ts';
 
 /** The reply to an EDIT, as its writer got it. */
@@ -35,14 +36,25 @@ export interface FinalLog {
   readonly edits: readonly WireMap[];
 }
 
+/** The refusal of an EDIT. */
+export interface Refusal {
+  readonly error: ErrorName;
+  readonly message: string;
+  readonly details?: WireMap | undefined;
+}
+
 interface Submission {
   readonly ops: string;
+  readonly claim?: Claim | undefined;
   ack?: Acknowledgement;
   refused?: ErrorName;
 }
 
 /** Faults that are told one by one; a storm that goes wrong goes wrong often. */
 const MAX_FAULTS = 25;
+
+/** So long without anything that any client did or heard is the end, ms. */
+const PATIENCE_MS = 60_000;
 
 /** Name of an edit in its `note`. */
 export const editName = (writer: string, wseq: number): string => `${writer}:${wseq}`;
@@ -53,11 +65,17 @@ export class EditLedger {
   readonly #submitted = new Map<string, Submission>();
   readonly #faults: string[] = [];
   readonly #unsound = new Set<(error: Error) => void>();
+  readonly #conflicts: Conflict[] = [];
   #acknowledged = 0;
+  #newest = 0;
+  /** When a client last did or heard anything. */
+  #stirredAt = performance.now();
   #waiting: { readonly count: number; readonly resolve: () => void }[] = [];
 
   /** Edits that were acknowledged as applied before: their first reply was lost. */
   repeated = 0;
+  /** How often edits were refused, by the reason: its numbers are left out. */
+  readonly refusals = new Map<string, number>();
 
   /** Acknowledgements so far, each edit once. */
   get acknowledged(): number {
@@ -66,6 +84,22 @@ export class EditLedger {
 
   get submitted(): number {
     return this.#submitted.size;
+  }
+
+  /** The greatest seq that any writer was told; 0 before. */
+  get newest(): number {
+    return this.#newest;
+  }
+
+  /** How often edits were refused with an error. */
+  refusedWith(error: ErrorName): number {
+    const ofIt = [...this.refusals].filter(([reason]) => reason.startsWith(`${error}:`));
+    return ofIt.reduce((sum, [, times]) => sum + times, 0);
+  }
+
+  /** A client heard something: what is waited for may still come. */
+  stir(): void {
+    this.#stirredAt = performance.now();
   }
 
   /** Resolves when so many edits in all are acknowledged. */
@@ -79,10 +113,10 @@ export class EditLedger {
   }
 
   /** An EDIT is about to be sent for the first time. */
-  submit(writer: string, wseq: number, ops: readonly WireMap[]): void {
+  submit(writer: string, wseq: number, ops: readonly WireMap[], claim?: Claim): void {
     const name = editName(writer, wseq);
     if (this.#submitted.has(name)) this.fault(`${name} was given to other ops`);
-    this.#submitted.set(name, { ops: canonical(ops) });
+    this.#submitted.set(name, { ops: canonical(ops), claim });
   }
 
   acknowledge(writer: string, wseq: number, ack: Acknowledgement): void {
@@ -94,18 +128,24 @@ export class EditLedger {
       this.fault(`${name} was acknowledged as ${canonical(submission.ack)} and as ${canonical(ack)}`);
     if (submission.ack === undefined) this.#acknowledged++;
     submission.ack = ack;
+    this.#newest = Math.max(this.#newest, ack.seq);
+    this.stir();
     const due = this.#waiting.filter(({ count }) => count <= this.#acknowledged);
     this.#waiting = this.#waiting.filter(({ count }) => count > this.#acknowledged);
     for (const { resolve } of due) resolve();
   }
 
   /** An EDIT was refused so that it will never be applied under this number. */
-  refuse(writer: string, wseq: number, error: ErrorName): void {
+  refuse(writer: string, wseq: number, { error, message, details }: Refusal): void {
     const name = editName(writer, wseq);
     const submission = this.#submitted.get(name);
     if (submission === undefined) return this.fault(`${name} was refused and never sent`);
     if (submission.ack !== undefined) this.fault(`${name} was acknowledged and refused with ${error}`);
     submission.refused = error;
+    const reason = `${error}: ${message.replaceAll(/\d+/g, 'N')}`;
+    this.refusals.set(reason, (this.refusals.get(reason) ?? 0) + 1);
+    if (error === 'CONFLICT') this.#conflicts.push({ name, claim: submission.claim, details: details ?? {} });
+    this.stir();
   }
 
   /** Something that a client saw and must never see. */
@@ -115,7 +155,10 @@ export class EditLedger {
     this.#unsound.clear();
   }
 
-  /** What `work` comes to, or an error as soon as a client saw something that it must never see: what then is waited for may never come. */
+  /**
+   * What `work` comes to, or an error as soon as a client saw something that it must never see, or when for a long time nobody was told
+   * anything: what then is waited for may never come.
+   */
   async whileSound<T>(work: Promise<T>): Promise<T> {
     const [first] = this.#faults;
     if (first !== undefined) throw new Error(`a client saw what it must not see: ${first}`);
@@ -124,16 +167,29 @@ export class EditLedger {
       reject = no;
       this.#unsound.add(no);
     });
+    this.stir();
+    const watch = setInterval(() => {
+      if (performance.now() - this.#stirredAt < PATIENCE_MS) return;
+      reject(new Error(`nobody was told anything for ${PATIENCE_MS / 1000} s; ${this.#unanswered()}`));
+    }, 1_000);
     try {
       return await Promise.race([work, fault]);
     } finally {
+      clearInterval(watch);
       this.#unsound.delete(reject);
     }
+  }
+
+  /** What is not answered yet, in words. */
+  #unanswered(): string {
+    const open = [...this.#submitted].filter(([, { ack, refused }]) => ack === undefined && refused === undefined);
+    return `${open.length} edits are unanswered, such as ${open.slice(0, 4).map(([name]) => name)}`;
   }
 
   /** Everything that is wrong, as sentences; none where all is well. */
   check(log: FinalLog, seen: readonly SeenLog[]): string[] {
     const faults = [...this.#faults, ...gapsIn(log), ...this.#strangersIn(log), ...this.#lostFrom(log)];
+    faults.push(...falseConflicts(this.#conflicts, log), ...missedConflicts(this.#submitted, log));
     const digests = log.edits.map(digestOf);
     const fold = foldLog(log.edits);
     for (const one of seen) faults.push(...strayingOf(one, log, digests), ...strayedView(one, log, fold));

@@ -54,7 +54,7 @@ export function inForce(log: readonly WireMap[]): boolean[] {
   return force;
 }
 
-/** The fold of a whole log from its ops and results: merge, cleave, put, delete, undo; other ops change neither bodies nor rows here. */
+/** The fold of a whole log from its ops and results: merge, cleave, put, delete, undo; other ops change neither bodies nor rows. */
 export function foldLog(log: readonly WireMap[]): EditView {
   const bodies = new Map<string, Set<string>>();
   const rows = new Map<string, WireMap>();
@@ -64,7 +64,8 @@ export function foldLog(log: readonly WireMap[]): EditView {
     if (!force[at]) continue;
     for (const [k, op] of listOf(edit['ops']).map(mapOf).entries()) {
       const result = mapOf(listOf(edit['results'])[k]);
-      if (op['op'] === 'merge' || op['op'] === 'cleave') joinOrPart(op, bodyOf, bodies);
+      if (op['op'] === 'merge' || op['op'] === 'cleave')
+        joinOrPart(op['op'], namedBy(op['ids'], listOf(edit['results'])), bodyOf, bodies);
       if (op['op'] === 'put')
         for (const [i, row] of listOf(op['rows']).map(mapOf).entries())
           rows.set(`${op['table']}/${row['key'] ?? idsOf(result['keys'])[i]}`, row);
@@ -74,10 +75,26 @@ export function foldLog(log: readonly WireMap[]): EditView {
   return { rows, ids: () => bodies.keys(), root: (id) => rootOf(bodyOf(id)) };
 }
 
-function joinOrPart(op: WireMap, bodyOf: (id: string) => Set<string>, bodies: Map<string, Set<string>>): void {
-  const ids = idsOf(op['ids']);
-  const body = new Set(op['op'] === 'merge' ? ids.flatMap((id) => [...bodyOf(id)]) : ids);
-  if (op['op'] === 'cleave') for (const id of ids) bodyOf(id).delete(id);
+/** The ids that an op names; `{new: k}` is what op k created: rule [E1]. */
+function namedBy(value: unknown, results: readonly unknown[]): string[] {
+  if (!Array.isArray(value)) return idsOf(value);
+  return value.map((id) => (typeof id === 'object' && id !== null ? createdBy(id, results) : String(id)));
+}
+
+/** The id that the op named by `{new: k}` created. */
+export function createdBy(reference: WireMap, results: readonly unknown[]): string {
+  const result = mapOf(results[Number(reference['new'])]);
+  return String(result['id'] ?? result['alias']);
+}
+
+function joinOrPart(
+  op: 'merge' | 'cleave',
+  ids: readonly string[],
+  bodyOf: (id: string) => Set<string>,
+  bodies: Map<string, Set<string>>,
+): void {
+  const body = new Set(op === 'merge' ? ids.flatMap((id) => [...bodyOf(id)]) : ids);
+  if (op === 'cleave') for (const id of ids) bodyOf(id).delete(id);
   for (const id of body) bodies.set(id, body);
 }
 

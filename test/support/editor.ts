@@ -2,6 +2,7 @@
 import type { ErrorName } from '../../protocol/errors.ts';
 import type { Edit, ServerMessage, WireMap } from '../../protocol/messages.ts';
 import { BareSession, Persistent } from './bare-session.ts';
+import type { Claim } from './edit-claims.ts';
 import { type EditLedger, editName } from './edit-ledger.ts';
 
 export interface EditorOptions {
@@ -20,6 +21,8 @@ export interface EditorOptions {
   readonly pauseMs?: number;
   /** Edits that it makes; default: until `finish`. */
   readonly edits?: number;
+  /** Share of EDITs that are sent with a base, so that they may lose: rule [E17]. Default 0. */
+  readonly withBase?: number;
   /** Hears how long each EDIT took from its (first) sending to its acknowledgement, ms. */
   readonly onLatency?: (ms: number) => void;
 }
@@ -89,6 +92,11 @@ export class Editor {
     await this.#line.stop();
   }
 
+  /** Ends it where it stands. */
+  stop(): Promise<void> {
+    return this.#line.stop();
+  }
+
   async #open(): Promise<BareSession> {
     const { url, name } = this.#options;
     const onMessage = (message: ServerMessage): void => this.#take(message);
@@ -139,7 +147,7 @@ export class Editor {
     const isNever = error === 'REJECTED' || pending.sent === 1;
     if (AGAIN_AS_IS.includes(error) || (AGAIN_AS_NEW.includes(error) && !isNever)) return this.#rest(pending);
     this.#pending.delete(wseq);
-    ledger.refuse(name, wseq, error);
+    ledger.refuse(name, wseq, message);
     if (AGAIN_AS_NEW.includes(error)) this.#make(ops);
     else if (!REFUSALS.includes(error)) ledger.fault(`${pending.edit.note} was told ${error}: ${message.message}`);
     this.#next();
@@ -188,18 +196,31 @@ export class Editor {
     // Numbers may be skipped.
     this.#wseq += random() < 0.1 ? 2 : 1;
     const wseq = this.#wseq;
-    ledger.submit(name, wseq, ops);
+    const claim = this.#claim();
+    ledger.submit(name, wseq, ops, claim);
     const note = editName(name, wseq);
-    const edit = { kind: 'EDIT', path, wid, wseq, base: null, ops, note, ...this.#epochOf(ops) } as const;
+    const base = claim?.base ?? null;
+    const edit = { kind: 'EDIT', path, wid, wseq, base, ops, note, ...this.#fieldsOf(ops, claim) } as const;
     const pending: Pending = { edit, firstSentAt: performance.now(), sent: 0 };
     this.#pending.set(wseq, pending);
     this.#send(pending);
   }
 
-  /** An undo names the epoch of the edit that it undoes: rule [E13]. */
-  #epochOf(ops: readonly WireMap[]): { readonly epoch?: Uint8Array } {
-    const needs = ops.some((op) => op['op'] === 'undo');
-    return needs && this.#epoch !== undefined ? { epoch: this.#epoch } : {};
+  /** What the next EDIT asks to be checked against, if anything: the newest edit that anybody was told of, or one of its own. */
+  #claim(): Claim | undefined {
+    const { ledger, random, withBase = 0 } = this.#options;
+    if (withBase === 0 || random() >= withBase) return undefined;
+    if (random() < 0.25) return { base: ledger.newest, policy: 'strict' };
+    return { base: random() < 0.5 ? ledger.newest : (this.seqs.at(-1) ?? 0), policy: 'scope' };
+  }
+
+  /** An undo names the epoch of the edit that it undoes, a base the one that it counts in: rule [E13]. "scope" is what a base means by default. */
+  #fieldsOf(ops: readonly WireMap[], claim: Claim | undefined): Pick<Edit, 'epoch' | 'policy'> {
+    const needs = claim !== undefined || ops.some((op) => op['op'] === 'undo');
+    return {
+      ...(needs && this.#epoch !== undefined ? { epoch: this.#epoch } : {}),
+      ...(claim?.policy === 'strict' ? { policy: 'strict' } : {}),
+    };
   }
 
   #send(pending: Pending): void {
@@ -210,27 +231,4 @@ export class Editor {
     pending.sent++;
     session.send({ ...pending.edit, id });
   }
-}
-
-/** Ops of a storm: merges, cleaves, undos and annotations over the ids 1..`ids`, a few at a time. */
-export function stormOps(ids: number): (editor: Editor) => WireMap[] {
-  return (editor) => {
-    const { random, seqs } = editor;
-    const id = (): number => 1 + Math.floor(ids * random());
-    const one = (): WireMap => {
-      const dice = random();
-      const seq = seqs[Math.floor(seqs.length * random())];
-      if (dice < 0.4) return { op: 'merge', ids: [id(), id(), ...(random() < 0.3 ? [id()] : [])] };
-      if (dice < 0.6) return { op: 'cleave', ids: [id(), ...(random() < 0.3 ? [id()] : [])] };
-      if (dice < 0.75 && seq !== undefined) return { op: 'undo', seq };
-      const points = [id() % 32, id() % 32, id() % 32];
-      if (dice < 0.95) {
-        // With author and time, which the server would add: the log holds the ops as they were sent.
-        const row = { kind: 'point', points, text: `t${Math.floor(1e6 * random())}`, author: 'storm', time: 1 };
-        return { op: 'put', table: 'annotation', rows: [random() < 0.7 ? { ...row, key: id() } : row] };
-      }
-      return { op: 'delete', table: 'annotation', keys: [id()] };
-    };
-    return Array.from({ length: random() < 0.2 ? 2 : 1 }, one);
-  };
 }

@@ -56,11 +56,21 @@ export class FakeEdits implements ChannelEdits, EditsOfChannels {
     return {
       ...{ channel, reader, maker, edits: this, limits: DEFAULT_LIMITS },
       planIds: (ops) => this.#planIds(ops),
+      turnedBy: (undone) => this.#turnedBy(undone),
       isAssigned: (id) => id > this.maxId && id < this.#nextId,
       maxId: async () => this.maxId,
       bulk: async (): Promise<Bulk> => Promise.reject(new Error('the test sends no BULK')),
       ...more,
     };
+  }
+
+  #turnedBy(undone: readonly number[]): readonly number[] {
+    const before = this.inForce(this.head);
+    const kept = this.edits.length;
+    for (const undoes of undone) this.edits.push({ seq: this.head + 1, undoes });
+    const after = this.inForce(this.head);
+    this.edits.length = kept;
+    return this.edits.map(({ seq }) => seq).filter((seq) => before.has(seq) !== after.has(seq));
   }
 
   #planIds(ops: readonly Op[]): ReadonlyMap<number, bigint> {

@@ -55,7 +55,7 @@ async function ingest(path, source) {
 }
 
 if (!existsSync(dataDir)) {
-  const small = [32, 32, 32];
+  const small = [128, 32, 32];
   await ingest('storm/s/d/seg', { data: segmentation(small), shape: small, dtype: 'uint64', type: 'segmentation' });
   if (noise !== undefined) await ingest('storm/s/d/em', { data: noiseOf(noise), shape: noise, dtype: 'uint8' });
 }

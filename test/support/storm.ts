@@ -3,11 +3,13 @@ import type { WireMap } from '../../protocol/messages.ts';
 import type { Box } from '../../protocol/volume.ts';
 import { EditLedger, type FinalLog } from './edit-ledger.ts';
 import { differences, foldLog } from './edit-oracle.ts';
-import { Editor, type EditorOptions, stormOps } from './editor.ts';
+import { Editor, type EditorOptions } from './editor.ts';
 import { Probe } from './probe.ts';
 import { seededRandom } from './seed.ts';
+import { stormOps } from './storm-ops.ts';
 import { SEGMENTATION } from './storm-volume.ts';
 import { Watcher, type WatcherOptions } from './watcher.ts';
+import { within } from './within.ts';
 
 export interface CrowdOptions {
   /** Where a client connects; may change between connections. @param n its number among its like. */
@@ -21,7 +23,12 @@ export interface CrowdOptions {
   readonly watching?: (index: number) => Partial<WatcherOptions>;
   /** Ids that are merged and cleaved; few make bodies that meet. */
   readonly ids?: number;
+  /** Share of ops on voxels and regions; default 0. */
+  readonly voxels?: number;
 }
+
+/** So long for one answer is too long, ms. */
+const PATIENCE_MS = 60_000;
 
 /** Longer runs than a build has time for: BFLY_STORM=1. */
 export const isLongRun = process.env['BFLY_STORM'] === '1';
@@ -33,13 +40,13 @@ export class Crowd {
   readonly watchers: readonly Watcher[];
 
   constructor(options: CrowdOptions) {
-    const { url, seed, editing = {}, watching = () => ({}), ids = 40 } = options;
+    const { url, seed, editing = {}, watching = () => ({}), ids = 40, voxels = 0 } = options;
     const { ledger } = this;
     const randomOf = (n: number): (() => number) => seededRandom(seed + 7919 * n);
     this.editors = Array.from({ length: options.editors }, (_, n) => {
       const random = randomOf(n + 1);
       const wid = Uint8Array.from({ length: 16 }, () => Math.floor(256 * random()));
-      const nextOps = stormOps(ids);
+      const nextOps = stormOps(ids, voxels);
       return new Editor({
         url: () => url(n),
         path: SEGMENTATION,
@@ -84,22 +91,27 @@ export class Crowd {
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.watchers.map((watcher) => watcher.stop()));
+    await Promise.all([...this.watchers, ...this.editors].map((one) => one.stop()));
   }
 }
 
 /** The whole log of a path by HISTORY. */
 export async function readHistory(url: string, path = SEGMENTATION): Promise<FinalLog> {
   const probe = await Probe.hello(url, { feat: ['history'] });
+  const log = await readLog(probe, path, 0);
+  probe.close();
+  return log;
+}
+
+/** The log of a path behind edit `after`. */
+export async function readLog(probe: Probe, path: string, after: number): Promise<FinalLog> {
   const edits: WireMap[] = [];
   for (let id = 2; ; id++) {
-    probe.send({ kind: 'HISTORY', id, path, after: edits.length, limit: 256 });
-    const answer = await probe.answer(id);
+    probe.send({ kind: 'HISTORY', id, path, after: after + edits.length, limit: 256 });
+    const answer = await within(PATIENCE_MS, () => 'HISTORY', probe.answer(id));
     if (answer.kind !== 'HISTORY_OK') throw new Error(`HISTORY was answered by ${JSON.stringify(answer)}`);
     edits.push(...answer.edits);
-    if (answer.more) continue;
-    probe.close();
-    return { epoch: Buffer.from(answer.epoch).toString('hex'), head: answer.head, edits };
+    if (!answer.more) return { epoch: Buffer.from(answer.epoch).toString('hex'), head: answer.head, edits };
   }
 }
 

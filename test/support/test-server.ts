@@ -2,7 +2,9 @@
 import { DEFAULT_LIMITS, type Limits, TRANSPORT_MAX_MESSAGE } from '../../protocol/limits.ts';
 import type { DType, Vec3, VolumeType } from '../../protocol/volume.ts';
 import type { Authority } from '../../src/access/auth/authority.ts';
-import { answerHttp } from '../../src/access/http/pages.ts';
+import { finishRequests } from '../../src/access/finish-requests.ts';
+import { ServerMetrics } from '../../src/access/http/metrics.ts';
+import { openWeb, type WebOptions } from '../../src/access/http/open-web.ts';
 import { openTransport } from '../../src/access/open-transport.ts';
 import type { SessionTimings } from '../../src/access/session-context.ts';
 import { DEFAULT_TIMINGS, SessionHub } from '../../src/access/session-hub.ts';
@@ -47,6 +49,8 @@ export interface TestServerOptions {
   readonly log?: Logger;
   /** Default: one in memory. Closed with the server. */
   readonly database?: Database;
+  /** Settings of the HTTP side. */
+  readonly web?: WebOptions;
   /** Rows from files, on the same `database`. */
   readonly tables?: DatabaseLayer;
 }
@@ -79,7 +83,9 @@ export async function startTestServer(options: TestServerOptions): Promise<TestS
   });
   const database = options.database ?? new MemoryDatabase();
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const metrics = new ServerMetrics();
   const { core, logs } = assembleCore({
+    onCommit: metrics.onCommit,
     database,
     maker,
     limits,
@@ -103,12 +109,13 @@ export async function startTestServer(options: TestServerOptions): Promise<TestS
     ...(options.time === undefined ? {} : { time: options.time }),
     ...(options.authority === undefined ? {} : { authority: options.authority }),
   });
+  const web = openWeb(hub, { metrics, ...options.web });
   const transport = await openTransport(options.kind, {
     log: options.log ?? SILENT_LOG,
     maxMessageBytes: TRANSPORT_MAX_MESSAGE,
     handlers: {
       upgrade: (request) => decideUpgrade(request, hub, { allowed: options.allowedOrigins ?? [], loopback: true }),
-      http: (request) => answerHttp(request, core, 'butterfly test'),
+      http: (request) => web.answer(request),
     },
   });
   const port = await transport.listen('127.0.0.1', 0);
@@ -121,7 +128,8 @@ export async function startTestServer(options: TestServerOptions): Promise<TestS
     transport,
     async stop(graceMs = 200) {
       transport.stopListening();
-      await hub.leave(graceMs);
+      await Promise.all([hub.leave(graceMs), finishRequests(transport, graceMs)]);
+      web.close();
       await transport.close();
       await options.authority?.close();
       await logs.close();

@@ -129,6 +129,7 @@ export class Watcher {
 
   #take(message: ServerMessage, bytes: number): void {
     const { ledger, name } = this.#options;
+    ledger.stir();
     switch (message.kind) {
       case 'INFO_OK':
         return this.#learn(message);

@@ -14,6 +14,7 @@ import { checkRights } from './authorise.ts';
 import type { CommitQueue } from './commit-queue.ts';
 import { conflictError } from './conflict.ts';
 import { deltaEntries } from './delta-entries.ts';
+import { editCost } from './edit-cost.ts';
 import { encodeRecord } from './edit-record.ts';
 import type { EditOutcome, EditRequest, LoggedRecord } from './edit-request.ts';
 import type { LogContext } from './log-context.ts';
@@ -212,6 +213,7 @@ export class Admission {
   ): Promise<EditOutcome> {
     const { state, writers, scopes } = this.#host.memory();
     const { seq } = state;
+    request.applied?.(editCost(ops, changes));
     const time = Date.now();
     const { wseq, note } = request;
     const writer = known ?? writers.add(request.wid, author.user.id);

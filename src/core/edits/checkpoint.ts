@@ -6,8 +6,10 @@
  */
 import { crc32 } from 'node:zlib';
 import type { EditState } from '../../../protocol/edit-state.ts';
+import { atOnce, type Sliced } from '../../../protocol/slices.ts';
 import type { Database, EntryWrite } from '../../database/database.ts';
 import { LogKind, logPart, logRange, logSeq, logSnapshotKey } from '../../database/keys.ts';
+import { inSlices } from '../../utility/in-slices.ts';
 import { type Logger, SILENT_LOG } from '../../utility/log.ts';
 
 /** Edits behind the last snapshot that are worth a new one, at least, and as a share of the ids that it holds. */
@@ -24,6 +26,9 @@ export interface Checkpoint {
   /** Owned. */
   readonly parts: readonly Uint8Array[];
 }
+
+/** One that was read, with what is wrong with it. */
+export type FoundCheckpoint = Checkpoint & { readonly fault: string | undefined };
 
 interface Header {
   readonly parts: number;
@@ -49,15 +54,12 @@ export function* checkpoints(
   database: Database,
   path: number,
   upto: number = Number.MAX_SAFE_INTEGER,
-): Generator<Checkpoint & { readonly fault: string | undefined }> {
-  for (const seq of checkpointSeqs(database, path)) if (seq <= upto) yield readCheckpoint(database, path, seq);
+): Generator<FoundCheckpoint> {
+  for (const seq of checkpointSeqs(database, path)) if (seq <= upto) yield atOnce(readCheckpoint(database, path, seq));
 }
 
-function readCheckpoint(
-  database: Database,
-  path: number,
-  seq: number,
-): Checkpoint & { readonly fault: string | undefined } {
+/** Reads the snapshot of a seq that has a header. */
+export function* readCheckpoint(database: Database, path: number, seq: number): Sliced<FoundCheckpoint> {
   const header = headerOf(database.entry('log', logSnapshotKey(path, seq, 0)));
   const parts: Uint8Array[] = [];
   if (header === undefined) return { seq, parts, fault: `the header of the snapshot of edit ${seq} is damaged` };
@@ -67,6 +69,7 @@ function readCheckpoint(
     if (crc32(bytes) !== header.sums[part - 1])
       return { seq, parts, fault: `part ${part} of the snapshot of edit ${seq} was changed` };
     parts.push(bytes);
+    yield;
   }
   return { seq, parts, fault: undefined };
 }
@@ -102,7 +105,7 @@ export class CheckpointKeeper {
   }
 
   /**
-   * Writes a snapshot where one is due. The state is copied at once, edits that are not durable yet included.
+   * Writes a snapshot where one is due: of the state as it is now, edits that are not durable yet included.
    *
    * @param reached resolves when a seq is durable; rejects where the state was given up instead, and read again: what was copied is then
    *   thrown away.
@@ -112,7 +115,7 @@ export class CheckpointKeeper {
     const due = Math.max(LEAST_EDITS, state.linkCount * SHARE_OF_LINKS);
     if (this.#writing !== undefined || seq - this.#last < due) return;
     const durable = reached(seq);
-    const parts = state.checkpoint();
+    const parts = state.writeCheckpoint();
     const write = async (): Promise<void> => {
       try {
         await durable;
@@ -129,13 +132,13 @@ export class CheckpointKeeper {
   /** At the end: waits for a snapshot under way, and writes a last one where it pays. Never fails. */
   async finish(state: EditState, head: number): Promise<void> {
     await this.#writing;
-    if (state.seq === head && head - this.#last >= EDITS_AT_CLOSE) await this.#write(head, state.checkpoint());
+    if (state.seq === head && head - this.#last >= EDITS_AT_CLOSE) await this.#write(head, state.writeCheckpoint());
   }
 
   /** Never fails: the log is whole without it. */
-  async #write(seq: number, parts: readonly Uint8Array[]): Promise<void> {
+  async #write(seq: number, parts: Sliced<readonly Uint8Array[]>): Promise<void> {
     try {
-      await this.#commitParts(seq, parts);
+      await this.#commitParts(seq, await inSlices(parts));
       this.#last = seq;
       await this.#dropOthers(seq);
     } catch (error) {
@@ -146,11 +149,13 @@ export class CheckpointKeeper {
   async #commitParts(seq: number, parts: readonly Uint8Array[]): Promise<void> {
     // Of one that was cut off here parts may be left, which are written over, and no header may speak for a mixture of both.
     await this.#database.commit({ entries: [this.#entry(seq, 0, null)] });
-    for (let from = 0; from < parts.length; from += PARTS_AT_ONCE)
-      await this.#database.commit({
-        entries: parts.slice(from, from + PARTS_AT_ONCE).map((value, i) => this.#entry(seq, from + i + 1, value)),
-      });
-    const header: Header = { parts: parts.length, sums: parts.map((part) => crc32(part)) };
+    const sums: number[] = [];
+    for (let from = 0; from < parts.length; from += PARTS_AT_ONCE) {
+      const some = parts.slice(from, from + PARTS_AT_ONCE);
+      await this.#database.commit({ entries: some.map((value, i) => this.#entry(seq, from + i + 1, value)) });
+      for (const part of some) sums.push(crc32(part));
+    }
+    const header: Header = { parts: parts.length, sums };
     await this.#database.commit({ entries: [this.#entry(seq, 0, Buffer.from(JSON.stringify(header)))] });
   }
 

@@ -172,8 +172,12 @@ export class CommitQueue {
     const batch = this.#batch;
     this.#batch = newBatch();
     this.#underWay = batch.edits;
+    const began = performance.now();
     this.#committing = this.#keep(batch).then(
-      () => this.#committed(batch.edits),
+      () => {
+        this.#context.onCommit?.(batch.edits.length, performance.now() - began);
+        this.#committed(batch.edits);
+      },
       (error: unknown) => this.#failed(batch.edits, error),
     );
   }

@@ -12,6 +12,7 @@ export interface EditLogsOptions {
   readonly database: Database;
   readonly log: Logger;
   readonly writersPerUser: number;
+  readonly onCommit?: LogContext['onCommit'];
   rowsOf(channel: Channel): Promise<ChannelRows>;
   maxIdOf(channel: Channel): bigint | undefined;
   voxelDeps(channel: Channel): LogContext['voxelDeps'];
@@ -71,12 +72,13 @@ export class EditLogs implements EditsOfChannels {
   }
 
   async #openLog(channel: Channel): Promise<OpenLog> {
-    const { database, log, writersPerUser, rowsOf, maxIdOf, voxelDeps } = this.#options;
+    const { database, log, writersPerUser, rowsOf, maxIdOf, voxelDeps, onCommit } = this.#options;
     const context: LogContext = {
       channel,
       database,
       log,
       writersPerUser,
+      ...(onCommit === undefined ? {} : { onCommit }),
       openRows: () => rowsOf(channel),
       maxId: () => maxIdOf(channel),
       voxelDeps: voxelDeps(channel),

@@ -17,6 +17,8 @@ export interface EditRequest {
   readonly note?: string | undefined;
   /** The whole voxels of a BULK that an op names, decoded from the wire but not from their encoding; waits for it for some time. */
   readonly bulk?: ((id: number) => Promise<Bulk>) | undefined;
+  /** Told, before anything else is done, what the edit cost once it was applied: see `editCost`. */
+  readonly applied?: ((cost: number) => void) | undefined;
 }
 
 /** The reply to an EDIT. */

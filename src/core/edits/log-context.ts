@@ -34,6 +34,8 @@ export interface LogContext {
   /** The channel's tables as they are in the store: made anew where the log is. */
   openRows(): Promise<ChannelRows>;
   readonly writersPerUser: number;
+  /** Hears of every commit that was kept: its edits, and how long the store took, ms. */
+  readonly onCommit?: (edits: number, ms: number) => void;
   /** The largest ingested id, where it is known by now. */
   maxId(): bigint | undefined;
   /** What edits of voxels need besides the ops. */

@@ -3,9 +3,11 @@ import type { FoldContext } from '../../../protocol/edit-state.ts';
 import { EditState } from '../../../protocol/edit-state.ts';
 import { BflyError } from '../../../protocol/errors.ts';
 import { parseOps } from '../../../protocol/parse-ops.ts';
+import type { Sliced } from '../../../protocol/slices.ts';
 import type { DType } from '../../../protocol/volume.ts';
 import { LogKind } from '../../database/keys.ts';
-import { checkpoints } from './checkpoint.ts';
+import { inSlices } from '../../utility/in-slices.ts';
+import { checkpointSeqs, readCheckpoint } from './checkpoint.ts';
 import { CHK_BYTES, chkOf, decodeRecord, publicPartOf } from './edit-record.ts';
 import type { ChannelRows, LogContext } from './log-context.ts';
 import { LogReader } from './log-reader.ts';
@@ -44,7 +46,7 @@ export async function openState(context: LogContext, options: OpenOptions = {}):
   const reader = new LogReader(database, channel.number);
   const head = Math.min(reader.last(), options.upto ?? Number.MAX_SAFE_INTEGER);
   const rows = await context.openRows();
-  const { state, checkpointSeq } = startState(context, rows, options.fromScratch === true ? 0 : head);
+  const { state, checkpointSeq } = await startState(context, rows, options.fromScratch === true ? 0 : head);
   while (state.seq < head) {
     for (const { seq, value } of reader.page(state.seq, PAGE, head, PAGE_BYTES)) {
       if (seq !== state.seq + 1) throw gap(state.seq + 1);
@@ -54,20 +56,22 @@ export async function openState(context: LogContext, options: OpenOptions = {}):
   }
   const last = head === 0 ? undefined : reader.value(head);
   const chk = last === undefined ? new Uint8Array(CHK_BYTES) : chkOf(publicPartOf(last)).slice();
-  return { state, voxels: await openVoxels(context, reader, state), rows, chk, checkpointSeq };
+  return { state, voxels: await inSlices(openVoxels(context, reader, state)), rows, chk, checkpointSeq };
 }
 
-function startState(
+async function startState(
   context: LogContext,
   rows: ChannelRows,
   upto: number,
-): { readonly state: EditState; readonly checkpointSeq: number } {
+): Promise<{ readonly state: EditState; readonly checkpointSeq: number }> {
   const { channel, database, log } = context;
   const fold = foldContext(context, rows);
-  for (const { seq, parts, fault } of upto === 0 ? [] : checkpoints(database, channel.number, upto))
+  const seqs = upto === 0 ? [] : checkpointSeqs(database, channel.number).filter((seq) => seq <= upto);
+  for (const seq of seqs)
     try {
+      const { parts, fault } = await inSlices(readCheckpoint(database, channel.number, seq));
       if (fault !== undefined) throw new BflyError('INTERNAL', fault);
-      const state = EditState.fromCheckpoint(fold, parts);
+      const state = await inSlices(EditState.readCheckpoint(fold, parts));
       if (state.seq === seq) return { state, checkpointSeq: seq };
     } catch (error) {
       log.warn({ err: error, path: channel.path, seq }, 'a snapshot cannot be used; replaying the log from before it');
@@ -111,7 +115,7 @@ function greatestOf(dtype: DType): bigint {
 }
 
 /** Which edits changed which tiles stands in the log; when they went out of force the state knows. Reads no voxels. */
-async function openVoxels({ channel }: LogContext, reader: LogReader, state: EditState): Promise<VoxelHistory> {
+function* openVoxels({ channel }: LogContext, reader: LogReader, state: EditState): Sliced<VoxelHistory> {
   const voxels = new VoxelHistory(channel.mips, footprintFactors(channel.mips, channel.factors));
   const firstDelta = reader.firstWith(LogKind.DELTA);
   // Better no channel than one that shows voxels without the edits of them. All other lists are looked at by a verification.
@@ -120,24 +124,27 @@ async function openVoxels({ channel }: LogContext, reader: LogReader, state: Edi
       'INTERNAL',
       `the list of tiles of edit ${firstDelta} is missing: restore the store from a backup`,
     );
-  const turns = [...state.forceChanges()];
-  let nextTurn = 0;
-  const turnUpTo = (seq: number): void => {
-    for (let turn = turns[nextTurn]; turn !== undefined && turn[0] <= seq; turn = turns[++nextTurn])
-      voxels.force(turn[0], turn[1]);
+  const turns = state.forceChanges()[Symbol.iterator]();
+  let turn = turns.next();
+  const turnUpTo = function* (seq: number): Sliced<void> {
+    for (; turn.done !== true && turn.value[0] <= seq; turn = turns.next()) {
+      voxels.force(turn.value[0], turn.value[1]);
+      yield;
+    }
   };
-  for (let after = 0; ; ) {
+  for (let after = 0, isLast = false; !isLast; ) {
     const page = reader.tiles(after, state.seq, PAGE);
     for (const { seq, tiles } of page) {
-      turnUpTo(seq - 1);
+      yield* turnUpTo(seq - 1);
       voxels.add(seq, tiles);
-      turnUpTo(seq);
+      yield* turnUpTo(seq);
       after = seq;
     }
-    if (page.length < PAGE) break;
-    await new Promise((resolve) => setImmediate(resolve));
+    isLast = page.length < PAGE;
+    yield;
   }
-  turnUpTo(state.seq);
+  // Of a log without voxels nobody asks what was undone when.
+  if (!voxels.isEmpty) yield* turnUpTo(state.seq);
   return voxels;
 }
 

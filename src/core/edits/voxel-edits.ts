@@ -34,6 +34,8 @@ export interface VoxelDeps {
   readonly limits: Pick<Limits, 'writeVoxels' | 'writeTiles'>;
   /** The ids that ops would create if they were applied now, by op index. */
   planIds(ops: readonly Op[]): ReadonlyMap<number, bigint>;
+  /** The edits that undos of these seqs would take out of force, or bring back, if they were applied now. */
+  turnedBy(undone: readonly number[]): readonly number[];
   /** Whether an edit created this id. */
   isAssigned(id: bigint): boolean;
   /** The largest ingested id; looked for where it is not known. @throws BflyError UNSUPPORTED and others. */
@@ -62,6 +64,8 @@ const BOXES_OF_EDIT = 16;
 const SMALL_BOX = 32_768;
 /** Tiles that are read at once for one split. */
 const TILES_AT_ONCE = 4;
+/** Deltas that are read from the log, and made one, at a time. */
+const DELTAS_AT_ONCE = 512;
 
 /**
  * Checks and computes the voxel ops among some ops; the others are passed over.
@@ -79,6 +83,8 @@ export async function prepareVoxels(ops: readonly Op[], deps: VoxelDeps): Promis
   return new Preparation(ops, deps, hasIds, maxId).run();
 }
 
+const NO_SEQS: ReadonlySet<number> = new Set();
+
 /** One EDIT on its way. */
 class Preparation {
   readonly #given: readonly Op[];
@@ -93,6 +99,8 @@ class Preparation {
   readonly #scopes = new Map<number, readonly Vec3[]>();
   /** Tiles that were read. */
   readonly #read = new Map<string, Vec3>();
+  /** What undos before a split turned, by the seqs that they name. */
+  readonly #turns: { readonly undone: readonly number[]; readonly turned: readonly number[] }[] = [];
   /** What the ops so far do to each tile, in order. */
   readonly #deltas = new Map<string, { readonly tile: Vec3; readonly parts: Uint8Array[] }>();
   #voxels = 0;
@@ -125,8 +133,9 @@ class Preparation {
   }
 
   #isCurrent(): boolean {
-    const { edits, planIds } = this.#deps;
+    const { edits, planIds, turnedBy } = this.#deps;
     const { voxels } = edits;
+    for (const { undone, turned } of this.#turns) if (String(turnedBy(undone)) !== String(turned)) return false;
     for (const tile of this.#read.values())
       if (voxels.versionAt(0, tile, Number.MAX_SAFE_INTEGER) > this.#reading.at) return false;
     try {
@@ -227,18 +236,47 @@ class Preparation {
     box: Box,
     tiles: readonly MetTile[],
   ): Promise<(MetTile & { mask: Uint8Array })[]> {
-    const { channel, reader } = this.#deps;
+    const { channel } = this.#deps;
+    const turned = this.#turnedBefore(index);
     const found = new Map<MetTile, Uint8Array>();
     await inParallel(TILES_AT_ONCE, tiles, async (met) => {
       this.#read.set(nameOf(met.tile), met.tile);
-      const frame = await reader.loadStored(channel, 0, met.tile, this.#reading);
-      const deltas = this.#deltas.get(nameOf(met.tile))?.parts ?? [];
+      const { frame, before } = await this.#tileAfter(turned, met.tile);
+      const deltas = [...before, ...(this.#deltas.get(nameOf(met.tile))?.parts ?? [])];
       const request = { frame, deltas, dtype: channel.dtype, id, box };
       found.set(met, await this.#work(index, 'objectVoxels', request, false));
     });
     return tiles
       .map((met) => ({ ...met, mask: found.get(met) ?? new Uint8Array() }))
       .filter(({ mask }) => mask.length > 0);
+  }
+
+  /** The edits that undos before an op of this edit turn: it sees what they do. Rule [E1]. */
+  #turnedBefore(index: number): ReadonlySet<number> {
+    const undone = this.#given.slice(0, index).flatMap((op) => (op.op === 'undo' ? [op.seq] : []));
+    if (undone.length === 0) return NO_SEQS;
+    const turned = this.#deps.turnedBy(undone);
+    this.#turns.push({ undone, turned });
+    return new Set(turned);
+  }
+
+  /** A tile as it is once some edits have turned: as it is read, or as it was ingested and what then lies over it. */
+  async #tileAfter(
+    turned: ReadonlySet<number>,
+    tile: Vec3,
+  ): Promise<{ readonly frame: Uint8Array; readonly before: readonly Uint8Array[] }> {
+    const { channel, edits, reader } = this.#deps;
+    const { at } = this.#reading;
+    const deltas = turned.size === 0 ? [] : edits.voxels.deltasOf(tile, at);
+    if (!deltas.some(({ seq }) => turned.has(seq)))
+      return { frame: await reader.loadStored(channel, 0, tile, this.#reading), before: [] };
+    const left = deltas.filter(({ seq }) => edits.voxels.isInForce(seq, at) !== turned.has(seq));
+    let before: Uint8Array[] = [];
+    for (let from = 0; from < left.length; from += DELTAS_AT_ONCE) {
+      const some = left.slice(from, from + DELTAS_AT_ONCE).map(({ seq, part }) => edits.delta(seq, part));
+      before = [await this.#mergedDelta(tile, [...before, ...some])];
+    }
+    return { frame: await reader.loadStored(channel, 0, tile), before };
   }
 
   // --- both
@@ -280,11 +318,14 @@ class Preparation {
     for (const { tile, parts } of this.#deltas.values()) {
       const [first] = parts;
       if (first === undefined) continue;
-      const voxels = volumeOf(boxShape(tileBox(this.#level, tile[0], tile[1], tile[2])));
-      const request = { tile, deltas: parts, voxels, dtype: this.#deps.channel.dtype };
-      merged.push({ tile, bytes: parts.length === 1 ? first : await this.#deps.maker.work('mergeDeltas', request) });
+      merged.push({ tile, bytes: parts.length === 1 ? first : await this.#mergedDelta(tile, parts) });
     }
     return merged;
+  }
+
+  #mergedDelta(tile: Vec3, deltas: readonly Uint8Array[]): Promise<Uint8Array> {
+    const voxels = volumeOf(boxShape(tileBox(this.#level, tile[0], tile[1], tile[2])));
+    return this.#deps.maker.work('mergeDeltas', { tile, deltas, voxels, dtype: this.#deps.channel.dtype });
   }
 
   /** The id that an op itself creates. */

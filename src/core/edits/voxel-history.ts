@@ -13,17 +13,20 @@ export interface DeltaRef {
   readonly part: number;
 }
 
-/** One tile of mip 0. */
-interface EditedTile {
-  readonly tile: Vec3;
-  /** Ascending. */
-  readonly deltas: DeltaRef[];
-  /** Edits that went out of or back into force, ascending by when. */
-  readonly turns: { readonly at: number; readonly edit: number }[];
+/** What is known of one tile of any level. */
+interface KnownTile {
+  /** Edits that changed it, ascending. */
+  readonly edits: number[];
+  /** Those of them that ever went out of force. */
+  readonly turned: number[];
+  /** Seq of its last change, and the revision of the history that this is true of. */
+  latest: number;
+  latestOf: number;
 }
 
 const NONE: readonly DeltaRef[] = [];
 const NO_TILES: readonly Vec3[] = [];
+const NEVER: readonly number[] = [];
 
 /** Voxels of the level below that one voxel is made from, along x, y, z, by mip; [1, 1, 1] for mip 0. Rule [E27]. */
 export function footprintFactors(mips: readonly MipInfo[], built: readonly Vec3[] = []): Vec3[] {
@@ -66,28 +69,35 @@ export function touchedBoxes(
   return touched;
 }
 
-/** The voxel edits of one channel. */
+/**
+ * The voxel edits of one channel.
+ *
+ * Changes of force are kept by edit, not by tile: who undoes and redoes one edit of a thousand tiles again and again adds one number each
+ * time.
+ */
 export class VoxelHistory {
   readonly #mips: readonly MipInfo[];
   readonly #factors: readonly Vec3[];
   readonly #grids: readonly Vec3[];
-  /** Tiles of mip 0 by number. */
-  readonly #finest = new Map<number, EditedTile>();
-  /** By mip, and number of the tile: seqs that changed it, ascending. */
-  readonly #changes: readonly Map<number, number[]>[];
+  /** By number of a tile of mip 0: ascending. */
+  readonly #deltas = new Map<number, DeltaRef[]>();
+  /** By mip, and number of the tile. */
+  readonly #tiles: readonly Map<number, KnownTile>[];
   /** Tiles of each edit. */
   readonly #touched = new Map<number, readonly Vec3[]>();
   /** When edits went out of and back into force: seqs, ascending, of edits that touched voxels. */
   readonly #turns = new Map<number, number[]>();
   #first = Number.POSITIVE_INFINITY;
   #last = 0;
+  /** Another one with each change. */
+  #revision = 0;
 
   /** @param factors voxels of the level below that one voxel of a level is made from, by mip (`footprintFactors`). */
   constructor(mips: readonly MipInfo[], factors: readonly Vec3[]) {
     this.#mips = mips;
     this.#factors = factors;
     this.#grids = mips.map(gridShape);
-    this.#changes = mips.map(() => new Map<number, number[]>());
+    this.#tiles = mips.map(() => new Map<number, KnownTile>());
   }
 
   /** Footprints of the levels, by mip. */
@@ -116,43 +126,53 @@ export class VoxelHistory {
     this.#touched.set(seq, tiles);
     for (const [part, tile] of tiles.entries()) {
       const number = this.#numberOf(0, tile);
-      let edited = this.#finest.get(number);
-      if (edited === undefined) {
-        edited = { tile, deltas: [], turns: [] };
-        this.#finest.set(number, edited);
-      }
-      edited.deltas.push({ seq, part });
+      const deltas = this.#deltas.get(number);
+      if (deltas === undefined) this.#deltas.set(number, [{ seq, part }]);
+      else deltas.push({ seq, part });
     }
-    this.#mark(seq, tiles);
+    this.#eachTile(tiles, ({ edits }) => {
+      if (edits[edits.length - 1] !== seq) edits.push(seq);
+    });
   }
 
   /** At `seq` each of these edits went out of force, or back into it. Those that changed no voxels are passed over. */
-  force(seq: number, edits: readonly number[]): void {
+  force(seq: number, edits: Iterable<number>): void {
     for (const edit of edits) {
       const tiles = this.#touched.get(edit);
       if (tiles === undefined) continue;
       this.#advance(seq);
       const turns = this.#turns.get(edit);
-      if (turns === undefined) this.#turns.set(edit, [seq]);
-      else turns.push(seq);
-      for (const tile of tiles) this.#finest.get(this.#numberOf(0, tile))?.turns.push({ at: seq, edit });
-      this.#mark(seq, tiles);
+      if (turns !== undefined) {
+        turns.push(seq);
+        continue;
+      }
+      this.#turns.set(edit, [seq]);
+      this.#eachTile(tiles, ({ turned }) => turned.push(edit));
     }
   }
 
   /** Seq of the last change to a tile that is not above `at`; 0 = as ingested. Called for every tile that is sent. */
   versionAt(mip: number, tile: Vec3, at: number): number {
     if (this.#last === 0) return 0;
-    const changes = this.#changes[mip]?.get(this.#numberOf(mip, tile));
-    if (changes === undefined) return 0;
-    const last = changes[changes.length - 1] as number;
-    if (last <= at) return last;
-    return changes[countUpTo(changes, at) - 1] ?? 0;
+    const known = this.#tiles[mip]?.get(this.#numberOf(mip, tile));
+    if (known === undefined) return 0;
+    if (at < this.#last) return this.#lastChange(known, at);
+    if (known.latestOf !== this.#revision) {
+      known.latest = this.#lastChange(known, at);
+      known.latestOf = this.#revision;
+    }
+    return known.latest;
+  }
+
+  #lastChange({ edits, turned }: KnownTile, at: number): number {
+    let last = lastUpTo(edits, at);
+    for (const edit of turned) last = Math.max(last, lastUpTo(this.#turns.get(edit) ?? NEVER, at));
+    return last;
   }
 
   /** Deltas of a tile of mip 0 in (after, at], ascending, in force or not. */
   deltasOf(tile: Vec3, at: number, after = 0): readonly DeltaRef[] {
-    const deltas = this.#finest.get(this.#numberOf(0, tile))?.deltas ?? NONE;
+    const deltas = this.#deltas.get(this.#numberOf(0, tile)) ?? NONE;
     let end = deltas.length;
     while (end > 0 && (deltas[end - 1] as DeltaRef).seq > at) end--;
     let start = after === 0 ? 0 : end;
@@ -177,25 +197,23 @@ export class VoxelHistory {
    */
   baseFor(tile: Vec3, from: number, at: number): number {
     let base = from;
-    const turns = this.#finest.get(this.#numberOf(0, tile))?.turns ?? [];
-    for (let i = turns.length - 1; i >= 0; i--) {
-      const turn = turns[i];
-      if (turn === undefined || turn.at <= from) break;
-      if (turn.at > at || turn.edit > base) continue;
-      if (this.isInForce(turn.edit, from) !== this.isInForce(turn.edit, at)) base = turn.edit - 1;
-    }
+    for (const edit of this.#tiles[0]?.get(this.#numberOf(0, tile))?.turned ?? NEVER)
+      if (edit <= base && at > from && this.isInForce(edit, from) !== this.isInForce(edit, at)) base = edit - 1;
     return base;
   }
 
-  /** Notes the change of some tiles of mip 0, and of all that is made from them. */
-  #mark(seq: number, tiles: readonly Vec3[]): void {
+  /** Calls `visit` with some tiles of mip 0, and with all that are made from them. */
+  #eachTile(tiles: readonly Vec3[], visit: (tile: KnownTile) => void): void {
     let here: ReadonlyMap<number, Vec3> = new Map(tiles.map((tile) => [this.#numberOf(0, tile), tile]));
     for (let mip = 0; mip < this.#mips.length && here.size > 0; mip++) {
-      const changes = this.#changes[mip] as Map<number, number[]>;
+      const all = this.#tiles[mip] as Map<number, KnownTile>;
       for (const number of here.keys()) {
-        const known = changes.get(number);
-        if (known === undefined) changes.set(number, [seq]);
-        else if (known[known.length - 1] !== seq) known.push(seq);
+        let known = all.get(number);
+        if (known === undefined) {
+          known = { edits: [], turned: [], latest: 0, latestOf: 0 };
+          all.set(number, known);
+        }
+        visit(known);
       }
       here = this.#above(mip, here.values());
     }
@@ -223,6 +241,7 @@ export class VoxelHistory {
     if (seq < this.#last)
       throw new BflyError('INTERNAL', `voxels changed at seq ${seq}, after those of ${this.#last} were told`);
     this.#last = seq;
+    this.#revision++;
     this.#first = Math.min(this.#first, seq);
   }
 }
@@ -237,4 +256,10 @@ function countUpTo(numbers: readonly number[], at: number): number {
     else high = middle;
   }
   return low;
+}
+
+/** The last of some ascending numbers that is not above `at`; 0 = none. */
+function lastUpTo(numbers: readonly number[], at: number): number {
+  const last = numbers[numbers.length - 1] ?? 0;
+  return last <= at ? last : (numbers[countUpTo(numbers, at) - 1] ?? 0);
 }

@@ -270,6 +270,30 @@ describe('a split', () => {
     expect(prepared.deltas.map(({ tile }) => tile)).toEqual([[0, 0, 0]]);
   });
 
+  it('[E1] sees what undos before it in its edit take out of force and bring back', async () => {
+    const { deps, edits, prepare } = await open();
+    const split = (id: bigint): Op => ({ op: 'split', id, box: [0, 0, 0, 8, 1, 1], mask: Uint8Array.of(0, 8) });
+    const undo = (seq: number): Op => ({ op: 'undo', seq });
+    const voxelsIn = async (...ops: Op[]): Promise<number | undefined> =>
+      (await prepare(...ops)).outcomes.get(ops.length - 1)?.voxels;
+    await edits.apply([write({ box: [0, 0, 0, 3, 1, 1], value: 7n })], deps);
+    await edits.apply([write({ box: [1, 0, 0, 2, 1, 1], value: 8n })], deps);
+    expect(await voxelsIn(split(7n))).toBe(2);
+    expect(await voxelsIn(undo(2), split(7n))).toBe(3);
+    expect(await voxelsIn(undo(1), split(5n))).toBe(7);
+    await expectFault(prepare(undo(1), split(7n)), 'BAD_REQUEST', 1, 'id');
+    // An undo behind it is none of its concern; what its own edit wrote lies above.
+    expect(await voxelsIn(undo(1), write({ box: [6, 0, 0, 8, 1, 1], value: 7n }), split(7n))).toBe(2);
+    expect((await prepare(split(7n), undo(1))).outcomes.get(0)?.voxels).toBe(2);
+    edits.undo(1);
+    expect(await voxelsIn(split(5n))).toBe(7);
+    expect(await voxelsIn(undo(3), split(5n))).toBe(5);
+    // Undone twice: one of the two is not enough to bring it back.
+    edits.undo(1);
+    expect(await voxelsIn(undo(3), split(5n))).toBe(7);
+    expect(await voxelsIn(undo(3), undo(4), split(5n))).toBe(5);
+  });
+
   it('[E10] is divided by seeds along the object, by way of nanometres, across tiles', async () => {
     const { deps, edits, read } = await open('uint64');
     await edits.apply([write({ box: [2, 1, 0, 8, 6, 4], value: 0n })], deps);
@@ -345,6 +369,18 @@ describe('what was prepared', () => {
     const again = await prepare(split);
     edits.undo(2);
     expect(again.isCurrent()).toBe(false);
+  });
+
+  it('[E1] holds no longer where its undos have come to mean something else', async () => {
+    const { deps, edits, prepare } = await open();
+    await edits.apply([write({ value: 7n })], deps);
+    edits.undo(1);
+    const split: Op = { op: 'split', id: 7n, box: BOX, mask: Uint8Array.of(0, 1) };
+    const prepared = await prepare({ op: 'undo', seq: 2 }, split);
+    expect(prepared.isCurrent()).toBe(true);
+    // Nothing changes, and yet the undo of edit 2 would bring nothing back now.
+    edits.undo(1);
+    expect(prepared.isCurrent()).toBe(false);
   });
 
   it('[E24] holds no longer where its new id was given to another', async () => {

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { type Box, type MipInfo, mipBox, type Vec3 } from '../../../protocol/volume.ts';
 import { coarserBox, footprintFactors, touchedBoxes, VoxelHistory } from '../../../src/core/edits/voxel-history.ts';
@@ -119,6 +121,68 @@ describe('the history of voxels', () => {
     expect(history.baseFor(at, 2, 8)).toBe(2);
     expect(history.baseFor(at, 6, 8)).toBe(0);
     expect(history.baseFor(at, 0, 8)).toBe(0);
+  });
+
+  it('[E21] equals a model that looks at every event: undos and redos of a few edits again and again', () => {
+    const random = seededRandom(testSeed('voxel force'));
+    const below = (n: number): number => Math.floor(random() * n);
+    const grid: Vec3[] = [...tilesIn([0, 0, 0, ...gridShape(BASE)])].slice(0, 6);
+    for (let run = 0; run < testRuns(40); run++) {
+      const history = new VoxelHistory(MIPS, footprintFactors(MIPS));
+      const made = new Map<number, readonly Vec3[]>();
+      const turns: { readonly at: number; readonly edit: number }[] = [];
+      let head = 0;
+      for (let step = 0; step < 25; step++) {
+        head += 1 + below(2);
+        if (below(3) === 0 || made.size === 0) {
+          const tiles = grid.filter(() => below(2) === 0);
+          history.add(head, tiles);
+          if (tiles.length > 0) made.set(head, tiles);
+          // An edit may write and undo.
+          if (below(2) === 0) continue;
+        }
+        const turned = [...made.keys()].filter((edit) => edit < head && below(3) === 0);
+        history.force(head, turned);
+        for (const edit of turned) turns.push({ at: head, edit });
+        // What is asked for now must not be taken for true later.
+        for (const tile of grid) history.versionAt(0, tile, head);
+      }
+      const isInForce = (edit: number, at: number): boolean =>
+        turns.filter((turn) => turn.edit === edit && turn.at <= at).length % 2 === 0;
+      for (const tile of grid) {
+        const own = [...made.keys()].filter((edit) => made.get(edit)?.includes(tile));
+        const times = [...own, ...turns.filter(({ edit }) => own.includes(edit)).map(({ at }) => at)];
+        for (let at = 0; at <= head; at++) {
+          expect(history.versionAt(0, tile, at)).toBe(Math.max(0, ...times.filter((time) => time <= at)));
+          expect(history.deltasOf(tile, at).map(({ seq }) => seq)).toEqual(own.filter((edit) => edit <= at));
+          for (const edit of own.filter((one) => one <= at))
+            expect(history.isInForce(edit, at)).toBe(isInForce(edit, at));
+          const from = below(at + 1);
+          const other = own.filter((edit) => edit <= from && isInForce(edit, from) !== isInForce(edit, at));
+          expect(history.baseFor(tile, from, at)).toBe(other.length === 0 ? from : Math.min(...other) - 1);
+        }
+      }
+    }
+  });
+
+  it('grows by what an undo says, not by the tiles that it turns', () => {
+    setFlagsFromString('--expose-gc');
+    const collect: unknown = runInNewContext('gc');
+    const bytesInUse = (): number => {
+      if (typeof collect === 'function') collect();
+      return process.memoryUsage().heapUsed;
+    };
+    const large = level([256, 256, 1], [4, 4, 1]);
+    const history = new VoxelHistory([large], [[1, 1, 1]]);
+    const tiles = [...tilesIn([0, 0, 0, ...gridShape(large)])];
+    expect(tiles.length).toBe(4_096);
+    history.add(1, tiles);
+    history.force(2, [1]);
+    const before = bytesInUse();
+    for (let seq = 3; seq < 1_000; seq++) history.force(seq, [1]);
+    expect(bytesInUse() - before).toBeLessThan(4 * 1024 * 1024);
+    expect(history.versionAt(0, [63, 63, 0], 1_000)).toBe(999);
+    expect(history.versionAt(0, [63, 63, 0], 500)).toBe(500);
   });
 
   it('takes changes in the order of their seqs alone', () => {

@@ -4,19 +4,16 @@ import { BflyError } from '../../../protocol/errors.ts';
 import type { VoxelOutcome } from '../../../protocol/fold-context.ts';
 import type { Limits } from '../../../protocol/limits.ts';
 import type { Bulk } from '../../../protocol/messages.ts';
-import { type Box, boxShape, type MipInfo, mipBox, type Vec3, volumeOf } from '../../../protocol/volume.ts';
+import { type Box, type MipInfo, mipBox, type Vec3 } from '../../../protocol/volume.ts';
 import type { CutDelta, MetTile, WriteRequest } from '../../image/cut-voxels.ts';
 import { inParallel } from '../../image/in-parallel.ts';
-import type { TileMaker } from '../../image/tile-maker.ts';
 import { doVoxelWork, type VoxelWork } from '../../image/voxel-work.ts';
 import { boxVolume, contains } from '../../query/box.ts';
 import { selectTiles } from '../../query/query.ts';
 import { tileBox, tilesIn } from '../../query/tile-grid.ts';
-import type { Channel } from '../channel.ts';
 import type { Reading } from '../reading.ts';
-import type { TileReader } from '../tile-reader.ts';
-import type { ChannelEdits } from './channel-edits.ts';
 import { touchedBoxes } from './voxel-history.ts';
+import { mergeDeltas, type TurnDeps, VoxelTurns } from './voxel-turns.ts';
 import { encodedBulk, voxelBytesOf } from './voxel-values.ts';
 
 /** What a split or write does, and the id that it creates. */
@@ -26,16 +23,10 @@ export interface PreparedOp extends VoxelOutcome {
 }
 
 /** What voxel ops are made ready with. */
-export interface VoxelDeps {
-  readonly channel: Channel;
-  readonly edits: ChannelEdits;
-  readonly reader: Pick<TileReader, 'loadStored'>;
-  readonly maker: Pick<TileMaker, 'work'>;
+export interface VoxelDeps extends TurnDeps {
   readonly limits: Pick<Limits, 'writeVoxels' | 'writeTiles'>;
   /** The ids that ops would create if they were applied now, by op index. */
   planIds(ops: readonly Op[]): ReadonlyMap<number, bigint>;
-  /** The edits that undos of these seqs would take out of force, or bring back, if they were applied now. */
-  turnedBy(undone: readonly number[]): readonly number[];
   /** Whether an edit created this id. */
   isAssigned(id: bigint): boolean;
   /** The largest ingested id; looked for where it is not known. @throws BflyError UNSUPPORTED and others. */
@@ -64,8 +55,6 @@ const BOXES_OF_EDIT = 16;
 const SMALL_BOX = 32_768;
 /** Tiles that are read at once for one split. */
 const TILES_AT_ONCE = 4;
-/** Deltas that are read from the log, and made one, at a time. */
-const DELTAS_AT_ONCE = 512;
 
 /**
  * Checks and computes the voxel ops among some ops; the others are passed over.
@@ -83,8 +72,6 @@ export async function prepareVoxels(ops: readonly Op[], deps: VoxelDeps): Promis
   return new Preparation(ops, deps, hasIds, maxId).run();
 }
 
-const NO_SEQS: ReadonlySet<number> = new Set();
-
 /** One EDIT on its way. */
 class Preparation {
   readonly #given: readonly Op[];
@@ -99,8 +86,7 @@ class Preparation {
   readonly #scopes = new Map<number, readonly Vec3[]>();
   /** Tiles that were read. */
   readonly #read = new Map<string, Vec3>();
-  /** What undos before a split turned, by the seqs that they name. */
-  readonly #turns: { readonly undone: readonly number[]; readonly turned: readonly number[] }[] = [];
+  readonly #turns: VoxelTurns;
   /** What the ops so far do to each tile, in order. */
   readonly #deltas = new Map<string, { readonly tile: Vec3; readonly parts: Uint8Array[] }>();
   #voxels = 0;
@@ -116,6 +102,7 @@ class Preparation {
     this.#level = channel.mips[0] as MipInfo;
     this.#reading = { edits, at: edits.head, merged: false, linksSeq: 0 };
     this.#planned = deps.planIds(ops);
+    this.#turns = new VoxelTurns(deps, this.#reading);
   }
 
   async run(): Promise<PreparedVoxels> {
@@ -133,9 +120,9 @@ class Preparation {
   }
 
   #isCurrent(): boolean {
-    const { edits, planIds, turnedBy } = this.#deps;
+    const { edits, planIds } = this.#deps;
     const { voxels } = edits;
-    for (const { undone, turned } of this.#turns) if (String(turnedBy(undone)) !== String(turned)) return false;
+    if (!this.#turns.hold()) return false;
     for (const tile of this.#read.values())
       if (voxels.versionAt(0, tile, Number.MAX_SAFE_INTEGER) > this.#reading.at) return false;
     try {
@@ -237,11 +224,11 @@ class Preparation {
     tiles: readonly MetTile[],
   ): Promise<(MetTile & { mask: Uint8Array })[]> {
     const { channel } = this.#deps;
-    const turned = this.#turnedBefore(index);
+    const turned = this.#turns.before(this.#given.slice(0, index));
     const found = new Map<MetTile, Uint8Array>();
     await inParallel(TILES_AT_ONCE, tiles, async (met) => {
       this.#read.set(nameOf(met.tile), met.tile);
-      const { frame, before } = await this.#tileAfter(turned, met.tile);
+      const { frame, before } = await this.#turns.tileAfter(turned, met.tile);
       const deltas = [...before, ...(this.#deltas.get(nameOf(met.tile))?.parts ?? [])];
       const request = { frame, deltas, dtype: channel.dtype, id, box };
       found.set(met, await this.#work(index, 'objectVoxels', request, false));
@@ -249,34 +236,6 @@ class Preparation {
     return tiles
       .map((met) => ({ ...met, mask: found.get(met) ?? new Uint8Array() }))
       .filter(({ mask }) => mask.length > 0);
-  }
-
-  /** The edits that undos before an op of this edit turn: it sees what they do. Rule [E1]. */
-  #turnedBefore(index: number): ReadonlySet<number> {
-    const undone = this.#given.slice(0, index).flatMap((op) => (op.op === 'undo' ? [op.seq] : []));
-    if (undone.length === 0) return NO_SEQS;
-    const turned = this.#deps.turnedBy(undone);
-    this.#turns.push({ undone, turned });
-    return new Set(turned);
-  }
-
-  /** A tile as it is once some edits have turned: as it is read, or as it was ingested and what then lies over it. */
-  async #tileAfter(
-    turned: ReadonlySet<number>,
-    tile: Vec3,
-  ): Promise<{ readonly frame: Uint8Array; readonly before: readonly Uint8Array[] }> {
-    const { channel, edits, reader } = this.#deps;
-    const { at } = this.#reading;
-    const deltas = turned.size === 0 ? [] : edits.voxels.deltasOf(tile, at);
-    if (!deltas.some(({ seq }) => turned.has(seq)))
-      return { frame: await reader.loadStored(channel, 0, tile, this.#reading), before: [] };
-    const left = deltas.filter(({ seq }) => edits.voxels.isInForce(seq, at) !== turned.has(seq));
-    let before: Uint8Array[] = [];
-    for (let from = 0; from < left.length; from += DELTAS_AT_ONCE) {
-      const some = left.slice(from, from + DELTAS_AT_ONCE).map(({ seq, part }) => edits.delta(seq, part));
-      before = [await this.#mergedDelta(tile, [...before, ...some])];
-    }
-    return { frame: await reader.loadStored(channel, 0, tile), before };
   }
 
   // --- both
@@ -324,8 +283,7 @@ class Preparation {
   }
 
   #mergedDelta(tile: Vec3, deltas: readonly Uint8Array[]): Promise<Uint8Array> {
-    const voxels = volumeOf(boxShape(tileBox(this.#level, tile[0], tile[1], tile[2])));
-    return this.#deps.maker.work('mergeDeltas', { tile, deltas, voxels, dtype: this.#deps.channel.dtype });
+    return mergeDeltas(this.#deps, tile, deltas);
   }
 
   /** The id that an op itself creates. */

@@ -20,6 +20,9 @@ export interface CacheUse {
 export class Cache {
   readonly #entries: LRUCache<string, CacheEntry>;
   readonly #maxBytes: number;
+  /** Looks that found something, and that did not. */
+  hits = 0;
+  misses = 0;
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
@@ -33,12 +36,15 @@ export class Cache {
 
   /** The entry, marked most recent; undefined where absent or expired. */
   get(key: string): CacheEntry | undefined {
-    return this.#entries.get(key);
+    const entry = this.#entries.get(key);
+    if (entry === undefined) this.misses++;
+    else this.hits++;
+    return entry;
   }
 
   /** The entry's bytes, marked most recent; undefined where absent, expired or not bytes. */
   bytes(key: string): Uint8Array | undefined {
-    const entry = this.#entries.get(key);
+    const entry = this.get(key);
     return entry instanceof Uint8Array ? entry : undefined;
   }
 

@@ -47,6 +47,13 @@ export interface Layout {
 /** Levels built on demand above the source's own: more would make one request read a great part of the volume. */
 export const ON_DEMAND_LEVELS = 3;
 
+/** Formats that are made for tiles, each read whole. */
+const TILED_KINDS: ReadonlySet<string> = new Set(['precomputed', 'mojo', 'boss']);
+/** Formats with chunks that may be of any size. */
+const CHUNKED_KINDS: ReadonlySet<string> = new Set(['zarr', 'n5']);
+/** Smaller chunks than this make poor tiles: each has its header, its record and its message. */
+const MIN_OWN_TILE = 16 * 1024;
+
 /** Changes when tiles of the same source would be made differently. */
 const LAYOUT_VERSION = 1;
 
@@ -146,9 +153,11 @@ function chunkOf(entry: LayoutWish, info: SourceInfo, mip: MipInfo): Vec3 {
   if (entry.chunk !== undefined) return cutToTile(minVec(entry.chunk, mip.shape), bytes);
   if (entry.maxBlockBytes !== undefined && info.kind === 'hdf5')
     return cutToTile(butterflyBlock(mip.shape, bytes, entry.maxBlockBytes), bytes);
-  // A format made for tiles of its own is served in them: a stored chunk can then be taken over as it is.
+  // A format made for tiles of its own is served in them: each stored chunk is then read once, and may be taken over as it is.
   const rawBytes = volumeOf(mip.chunk) * bytes;
-  if (info.kind === 'precomputed' && rawBytes <= MAX_RAW_TILE) return mip.chunk;
+  if (TILED_KINDS.has(info.kind) && rawBytes <= MAX_RAW_TILE) return mip.chunk;
+  const isTile = rawBytes >= MIN_OWN_TILE || sameVec(mip.chunk, mip.shape);
+  if (CHUNKED_KINDS.has(info.kind) && isTile && rawBytes <= MAX_RAW_TILE) return mip.chunk;
   return defaultChunk(mip.shape);
 }
 

@@ -37,12 +37,16 @@ import { tileBox, tilesIn, tilesOf } from '../query/tile-grid.ts';
 import type { Logger } from '../utility/log.ts';
 import { Cache } from './cache.ts';
 import { type Channel, type ChannelEntry, channelRecord, openChannel } from './channel.ts';
+import { Chunks } from './chunks.ts';
 import { Cutout, copyTile } from './cutout.ts';
 import type { EditsOfChannels } from './edits/channel-edits.ts';
 import { Features } from './features.ts';
+import { flatLevels, MAX_SAMPLED_TILES } from './legacy-levels.ts';
 import { MaxIds } from './max-id.ts';
 import { rootsOf } from './merged-tiles.ts';
-import { type OpenedReading, openReading, presentReading, type Reading, type ReadWish } from './reading.ts';
+import { type OpenedReading, openReading, presentReading, type Reading, type ReadWish, readingOf } from './reading.ts';
+import { SourceFiles } from './source-files.ts';
+import { TableRows } from './table-rows.ts';
 import { TileReader } from './tile-reader.ts';
 
 /** What a Core is made of. */
@@ -91,13 +95,17 @@ const FAILED_OPEN_TTL_MS = 2_000;
 const UNIQUE_TILES_AT_ONCE = 8;
 /** How long a source is believed to be as it was. */
 const RECHECK_MS = 10_000;
-/** Tiles that one sampled answer may read. */
-const MAX_SAMPLED_TILES = 4_096;
 
 /** The Core of a server. */
 export class Core {
   readonly cache: Cache;
   readonly tiles: TileReader;
+  /** Tiles as other formats have them. */
+  readonly chunks: Chunks;
+  /** Meshes and the like, of sources that have them. */
+  readonly sourceFiles: SourceFiles;
+  /** Rows of tables as they are now. */
+  readonly rows: TableRows;
   /** Answers questions to tables. */
   readonly features: Features;
   readonly #maxIds: MaxIds;
@@ -121,9 +129,13 @@ export class Core {
     this.#log = options.log;
     this.cache = new Cache(options.cacheBytes);
     this.tiles = new TileReader(options.database, this.cache, options.maker, options.log);
+    this.chunks = new Chunks(this.tiles, this.cache);
+    this.sourceFiles = new SourceFiles(options.maker);
+    const tables = options.tables ?? new DatabaseLayer(options);
+    this.rows = new TableRows(tables);
     this.features = new Features({
       core: this,
-      tables: options.tables ?? new DatabaseLayer(options),
+      tables,
       numberOf: (path) => channelRecord(options.database, path)?.number,
     });
     this.#maxIds = new MaxIds({ ...options, tiles: this.tiles });
@@ -133,6 +145,11 @@ export class Core {
   /** Number of channels that are configured, whether they open or not. */
   get channelCount(): number {
     return this.#entries.size;
+  }
+
+  /** Whether a path is that of a configured channel, whether it opens or not. */
+  hasChannel(path: string): boolean {
+    return this.#entries.has(path);
   }
 
   /**
@@ -163,6 +180,15 @@ export class Core {
     const page = sorted.slice(0, limit).map((name) => ({ name, kind, path: prefix + name }));
     const last = page[page.length - 1];
     return sorted.length > limit && last !== undefined ? { entries: page, next: last.name } : { entries: page };
+  }
+
+  /** Names of a path's children in the order of the configuration; none where nothing is there for the one who asks. */
+  namesIn(path: string, mayRead = everything): string[] {
+    const prefix = path === '' ? '' : `${path}/`;
+    const names = new Set<string>();
+    for (const child of this.#entries.keys())
+      if (child.startsWith(prefix) && mayRead(child)) names.add(child.slice(prefix.length).split('/', 1)[0] as string);
+    return [...names];
   }
 
   /**
@@ -294,6 +320,16 @@ export class Core {
   /** The state of a channel that a question asks for. @throws BflyError as `openReading`. */
   openReading(channel: Channel, wish: ReadWish = {}): Promise<OpenedReading> {
     return openReading(channel, this.#edits?.of(channel), wish);
+  }
+
+  /** As `openReading`, at once: `minSeq` is not waited for. @throws BflyError as `openReading`. */
+  peekReading(channel: Channel, wish: ReadWish = {}): OpenedReading {
+    return readingOf(channel, this.#edits?.of(channel), wish);
+  }
+
+  /** Seq of the last durable edit of a channel that is open; 0 where there is none. */
+  headOf(channel: Channel): number {
+    return this.#edits?.of(channel)?.head ?? 0;
   }
 
   /**
@@ -532,17 +568,7 @@ export function notFound(path: string): BflyError {
  * more often than asked, sampled the rest of the way. Source: parity.md 2.
  */
 function sampleLevel(channel: Channel, resolution: number): LevelSample {
-  const finest = channel.mips[0] as MipInfo;
-  let mip = 0;
-  for (let m = 1; m < Math.min(channel.sourceMips, resolution + 1); m++) {
-    const { shape } = channel.mips[m] as MipInfo;
-    const halved = (axis: number): boolean => {
-      const exact = (finest.shape[axis] as number) / 2 ** m;
-      return Math.abs((shape[axis] as number) - exact) < 1;
-    };
-    if (!halved(0) || !halved(1) || shape[2] !== finest.shape[2]) break;
-    mip = m;
-  }
+  const mip = Math.min(resolution, flatLevels(channel) - 1);
   return { mip, step: 2 ** (resolution - mip) };
 }
 

@@ -60,6 +60,12 @@ export class MergedTiles {
     return frame;
   }
 
+  /** Drops what is kept of a tile whose base does not last. */
+  forget(key: string, to: EncodingName): void {
+    this.#cache.delete(mergedKey(key, to));
+    this.#cache.delete(idsKey(key));
+  }
+
   #kept(key: string, to: EncodingName): Kept | undefined {
     const entry = this.#cache.get(mergedKey(key, to));
     // Only this class writes under these keys.
@@ -68,10 +74,10 @@ export class MergedTiles {
 
   /** The distinct ids of a tile, looked for once. */
   async #idsOf(key: string, frame: Uint8Array, dtype: DType): Promise<BigUint64Array> {
-    const known = this.#cache.bytes(`${key}/ids`);
+    const known = this.#cache.bytes(idsKey(key));
     if (known !== undefined) return new BigUint64Array(known.buffer, known.byteOffset, known.byteLength / 8);
     const ids = await this.#maker.unique([{ frame, box: boxOfFrame(frame, dtype) }], dtype);
-    this.#cache.set(`${key}/ids`, new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength));
+    this.#cache.set(idsKey(key), new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength));
     return ids;
   }
 }
@@ -87,6 +93,7 @@ export async function rootsOf(ids: BigUint64Array, { edits, at }: Reading): Prom
   return roots;
 }
 
+const idsKey = (key: string): string => `${key}/ids`;
 const mergedKey = (key: string, to: EncodingName): string => `${key}/merged/${to}`;
 
 function isSame(a: BigUint64Array, b: BigUint64Array): boolean {

@@ -69,6 +69,17 @@ export async function openReading(
   const { minSeq } = wish;
   if (minSeq !== undefined && minSeq > edits.head && !(await edits.whenApplied(minSeq, MIN_SEQ_MS)))
     throw new BflyError('UNAVAILABLE', `the server has not reached seq ${minSeq} yet`);
+  return readingOf(channel, edits, wish);
+}
+
+/**
+ * As `openReading`, at once; `minSeq` is not waited for.
+ *
+ * @throws BflyError as `openReading`.
+ */
+export function readingOf(channel: Channel, log: ChannelEdits | undefined, wish: ReadWish): OpenedReading {
+  const edits = log ?? NO_EDITS;
+  checkEpoch(wish, channel);
   const at = wish.at ?? edits.head;
   if (at > edits.head) throw new BflyError('OUT_OF_BOUNDS', `at must be a seq up to the head, ${edits.head}`);
   if (wish.map !== 'merged') return { ...readingAt(edits, at), dtype: channel.dtype };

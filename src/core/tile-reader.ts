@@ -100,16 +100,28 @@ export class TileReader {
     const stored = await this.loadStored(channel, mip, tile, reading);
     if (reading?.merged === true) {
       const same = (): Promise<Uint8Array> => this.load(channel, mip, tile, to, { ...reading, merged: false });
-      return this.#once(`${key}/merged/${to}/${reading.linksSeq}`, () =>
-        this.#merged.make(key, stored, to, { dtype: channel.dtype, mip, reading }, same),
-      );
+      return this.#once(`${key}/merged/${to}/${reading.linksSeq}`, async () => {
+        const frame = await this.#merged.make(key, stored, to, { dtype: channel.dtype, mip, reading }, same);
+        if (this.#fleeting.has(stored)) {
+          this.#fleeting.add(frame);
+          this.#merged.forget(key, to);
+        }
+        return frame;
+      });
     }
     if (isServableAs(stored, to)) return stored;
     return this.#once(transcodedKey(key, to), async () => {
       const frame = await this.#maker.transcode(stored, channel.dtype, to);
-      this.#cache.set(transcodedKey(key, to), frame);
+      const isFleeting = this.#fleeting.has(stored);
+      if (isFleeting) this.#fleeting.add(frame);
+      this.#cache.set(transcodedKey(key, to), frame, isFleeting ? NEGATIVE_TTL_MS : undefined);
       return frame;
     });
+  }
+
+  /** Whether a frame that was read here is, or was made from, one of a tile that the source does not have at the moment. */
+  isFleeting(frame: Uint8Array): boolean {
+    return this.#fleeting.has(frame);
   }
 
   /**
@@ -278,7 +290,7 @@ export class TileReader {
 }
 
 /** Seq of the edit that made a tile what it is for a reading; 0 = as ingested. */
-const versionOf = (reading: Reading | undefined, mip: number, tile: Vec3): number =>
+export const versionOf = (reading: Reading | undefined, mip: number, tile: Vec3): number =>
   reading === undefined ? 0 : reading.edits.voxels.versionAt(mip, tile, reading.at);
 
 const storedKey = (channel: Channel, mip: number, tile: Vec3, version: number): string =>

@@ -1,5 +1,12 @@
 /** What a family of pages is, to the router: a prefix, and a handler that knows nothing of ranges, caches, compression or methods. */
-import type { Author } from '../../core/rights.ts';
+import type { Author, Right } from '../../core/rights.ts';
+
+/** Who sent a request, before anybody looks at tokens. */
+export interface WebPeer {
+  readonly remoteAddress: string;
+  /** Value of a header by its lower-case name. */
+  header(name: string): string | undefined;
+}
 
 /** A request, as far as a handler has to know it. */
 export interface WebRequest {
@@ -45,6 +52,15 @@ export interface WebAnswer {
   /** Whether gzip pays; default: by the type (text and JSON). Never together with a range. */
   readonly compressible?: boolean;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Where the bytes can be had in parts: a range, or a HEAD, then need not make all of `body`, which is the same. `etag` is given too. */
+  readonly file?: WebFile;
+}
+
+/** Bytes of which any part can be read alone. */
+export interface WebFile {
+  readonly byteLength: number;
+  /** Bytes [from, to), wholly inside. Shared. */
+  read(from: number, to: number): Promise<Uint8Array>;
 }
 
 /** A family of pages. */
@@ -53,8 +69,13 @@ export interface Route {
   readonly prefix: string;
   /** Default: GET. */
   readonly methods?: readonly string[];
-  /** The pages tell nothing of data: no token is needed, and `author` has no rights. */
-  readonly isPublic?: boolean;
+  /**
+   * The pages tell nothing of data: no token is needed, and `author` has no rights. A function says so of some peers only. What is public
+   * is answered also while the server is overloaded or on its way out.
+   */
+  readonly isPublic?: boolean | ((peer: WebPeer) => boolean);
+  /** A right on everything that all others need who come to these pages. */
+  readonly right?: Right;
   /**
    * Answers a request; undefined = there is nothing here. BflyErrors become answers of text (NOT_FOUND 404, BAD_REQUEST and OUT_OF_BOUNDS 400,
    * UNSUPPORTED 415, UNAUTHENTICATED 401, FORBIDDEN 403, TOO_LARGE 413, RATE_LIMITED 429, UNAVAILABLE 503 with Retry-After, others 500).

@@ -18,6 +18,8 @@ export interface ChannelConfig {
   readonly dpath?: string;
   /** Size of the chunks that are served, voxels, x, y, z. */
   readonly chunk?: Vec3;
+  /** Absolute path of the folder with the meshes of segments. */
+  readonly mesh?: string;
 }
 
 /** Channels of one specimen that belong together. */

@@ -32,6 +32,7 @@
  *                   type: image                     # ours: image or segmentation
  *                   voxel: [10, 10, 10]             # ours: nm, x, y, z
  *                   chunk: [64, 64, 64]             # ours: voxels, x, y, z
+ *                   mesh: /data/fly/meshes          # ours: folder of the meshes of segments
  * ```
  * `offset`, `voxel` and `chunk` may also be maps such as `{x: 4, y: 4, z: 30}`. Every value is read as the text that stands
  * there, so channels may be called `off` or `2017`. Relative paths start at the file's folder, `~/` at the home folder.
@@ -116,6 +117,7 @@ const channelSchema = map({
   offset: vector(whole, 'z, y, x', 'whole numbers').exactOptional(),
   dpath: text.exactOptional(),
   chunk: vector(positiveCount, 'x, y, z', 'whole numbers from 1 up').exactOptional(),
+  mesh: text.exactOptional(),
 });
 
 /** A dataset with its name; without one it only adds to the dataset before it. */
@@ -404,6 +406,7 @@ class SectionReader {
       ...item,
       path: this.#absolute(item.path),
       dpath: this.#absoluteOrNone(item.dpath),
+      mesh: this.#absoluteOrNone(item.mesh),
     });
   }
 

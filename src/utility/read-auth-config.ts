@@ -30,7 +30,7 @@
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import path from 'node:path';
-import { type Document, isMap, LineCounter, parseDocument, stringify } from 'yaml';
+import { type Document, isMap, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { BflyError } from '../../protocol/errors.ts';
 import {
@@ -40,7 +40,6 @@ import {
   type Grantable,
   grantPathFault,
   type KeyRule,
-  type TokenRule,
   tokenHash,
   userFault,
 } from './auth-config.ts';
@@ -52,24 +51,6 @@ export type ReadFile = (file: string) => Promise<Uint8Array>;
 const MIN_TOKEN = 16;
 const HASHED = /^sha256:([0-9a-f]{64})$/i;
 const DATE = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?$/;
-
-/** A user and grants as they are written in the file, for one token. */
-export function writeTokenYaml(rule: Omit<TokenRule, 'sha256'> & { readonly token: string }): string {
-  const { token, user, name, expiresAt, grants } = rule;
-  const item = {
-    token: `sha256:${tokenHash(token).toString('hex')}`,
-    user,
-    ...(name === user ? {} : { name }),
-    ...(expiresAt === undefined ? {} : { expires: new Date(expiresAt).toISOString() }),
-    grants: Object.fromEntries(
-      grants.map((grant) => [
-        grant.path === '' ? '*' : grant.path,
-        grant.rights.length === 1 ? grant.rights[0] : grant.rights,
-      ]),
-    ),
-  };
-  return stringify({ tokens: [item] }, { version: '1.1', lineWidth: 0 });
-}
 
 /**
  * Reads the file and the files of keys that it names.

@@ -64,9 +64,13 @@ export async function* tiffChunks(layout: TiffLayout, planes: AsyncIterable<Uint
   if (fault !== undefined) throw fault;
   yield tiffHeader();
   let page = 0;
+  const bytes = planeBytes(layout);
   for await (const slab of planes) {
-    yield* tiffPages(layout, page, slab);
-    page += slab.length / planeBytes(layout);
+    for (let start = 0; start < slab.length; start += bytes) {
+      yield tiffPageHead(layout, page++);
+      yield slab.subarray(start, start + bytes);
+      if (bytes % 2 === 1) yield Uint8Array.of(0);
+    }
   }
 }
 
@@ -75,24 +79,14 @@ export function tiffHeader(): Uint8Array {
   return Uint8Array.of(0x49, 0x49, 42, 0, HEADER_BYTES, 0, 0, 0);
 }
 
-/** Where a page begins in the file; `tiffPages` gives its bytes and those behind it. */
-export function tiffPageOffset({ dtype, shape }: TiffLayout, page: number): number {
-  return HEADER_BYTES + page * pageBytes(dtype, shape);
+/** Bytes of the whole file. */
+export function tiffFileBytes(layout: TiffLayout): number {
+  return tiffPageOffset(layout, layout.shape[2]);
 }
 
-/**
- * The bytes of some pages, in order.
- *
- * @param first number of the first one.
- * @param slab whole z planes, borrowed.
- */
-export function* tiffPages(layout: TiffLayout, first: number, slab: Uint8Array): Generator<Uint8Array> {
-  const bytes = planeBytes(layout);
-  for (let start = 0, page = first; start < slab.length; start += bytes, page++) {
-    yield pageHead(layout, page);
-    yield slab.subarray(start, start + bytes);
-    if (bytes % 2 === 1) yield Uint8Array.of(0);
-  }
+/** Where a page begins in the file: its head, and then its voxels. */
+export function tiffPageOffset({ dtype, shape }: TiffLayout, page: number): number {
+  return HEADER_BYTES + page * pageBytes(dtype, shape);
 }
 
 function planeBytes({ dtype, shape }: TiffLayout): number {
@@ -100,7 +94,7 @@ function planeBytes({ dtype, shape }: TiffLayout): number {
 }
 
 /** The directory of a page with its rationals; its voxels follow. */
-function pageHead(layout: TiffLayout, page: number): Uint8Array {
+export function tiffPageHead(layout: TiffLayout, page: number): Uint8Array {
   const { dtype, shape, voxel } = layout;
   const [width, height, pages] = shape;
   const size = pageBytes(dtype, shape);

@@ -83,7 +83,7 @@ function overSocket(kind: 'ws' | 'uws'): void {
       return answer.kind === 'FEATURE_OK' ? answer.value : answer;
     };
 
-    it('67 [I6] tells which ids are neurons and synapses, and asks for the id', async () => {
+    it('[parity 67] [I6] tells which ids are neurons and synapses, and asks for the id', async () => {
       for (const key of [10n, 20n, 30n, 40n, 99n]) expect(await feature('is_neuron', { key })).toBe(true);
       expect(await feature('is_neuron', { key: 5n })).toBe(false);
       for (const key of [0n, 3n]) expect(await feature('is_synapse', { key })).toBe(true);
@@ -103,7 +103,7 @@ function overSocket(kind: 'ws' | 'uws'): void {
         });
     });
 
-    it('68 [I6] answers points in voxels of the mip, rounded down', async () => {
+    it('[parity 68] [I6] answers points in voxels of the mip, rounded down', async () => {
       expect(await feature('neuron_keypoint', { key: 10n })).toEqual({ z: 9, y: 90, x: 900 });
       expect(await feature('neuron_keypoint', { key: 10n, mip: 2 })).toEqual({ z: 9, y: 22, x: 225 });
       expect(await feature('neuron_keypoint', { key: 20n })).toEqual({ z: 0, y: 10, x: 100 });
@@ -114,7 +114,7 @@ function overSocket(kind: 'ws' | 'uws'): void {
       expect(await feature('synapse_keypoint', { key: 4n })).toEqual({});
     });
 
-    it('69 [I6] tells which neurons a synapse joins', async () => {
+    it('[parity 69] [I6] tells which neurons a synapse joins', async () => {
       expect(await feature('synapse_parent', { key: 0n })).toEqual({
         ...{ synapse_id: 0, synapse_parent_pre: 10, synapse_parent_post: 20 },
       });
@@ -124,7 +124,7 @@ function overSocket(kind: 'ws' | 'uws'): void {
       expect(await feature('synapse_parent', { key: 4n })).toEqual({});
     });
 
-    it('70 [I6] lists the synapses of a neuron, in a box whose end is outside', async () => {
+    it('[parity 70] [I6] lists the synapses of a neuron, in a box whose end is outside', async () => {
       expect(await feature('neuron_children', { key: 10n })).toEqual({ 0: 1, 1: 2, 2: 3 });
       const everything: Box = [0, 0, 0, 1000, 1000, 1000];
       expect(await feature('neuron_children', { key: 10n, box: everything })).toEqual({ 0: 1, 1: 2, 2: 3 });
@@ -135,7 +135,7 @@ function overSocket(kind: 'ws' | 'uws'): void {
       expect(await feature('neuron_children', { key: 10n, box: [0, 0, 0, 200, 20, 1] })).toEqual({ 0: 1 });
     });
 
-    it('71 [I6] lists the synapses of a box of a mip', async () => {
+    it('[parity 71] [I6] lists the synapses of a box of a mip', async () => {
       expect(await feature('synapse_ids')).toEqual([0, 1, 2, 3]);
       expect(await feature('synapse_ids', { box: [100, 10, 0, 200, 20, 1] })).toEqual([0]);
       expect(await feature('synapse_ids', { box: [100, 10, 0, 201, 21, 2] })).toEqual([0, 1]);
@@ -152,7 +152,7 @@ function overSocket(kind: 'ws' | 'uws'): void {
       });
     });
 
-    it('72 [I6] lists all neurons, and nothing for a dataset without tables', async () => {
+    it('[parity 72] [I6] lists all neurons, and nothing for a dataset without tables', async () => {
       expect(await feature('all_neurons')).toEqual([10, 20, 30, 40, 99]);
       // By the dataset's own path too.
       expect(await feature('all_neurons', { path: DATASET })).toEqual([10, 20, 30, 40, 99]);
@@ -255,7 +255,7 @@ describe('DatabaseLayer', () => {
     return loadFolder(await folders.make(Object.fromEntries(given)), { more });
   };
 
-  it('67-72 answers the eight questions', async () => {
+  it('[parity 67-72] answers the eight questions', async () => {
     const { tables } = await load(DS_SYNAPSES, DS_SOMATA);
     expect([0n, 3n, 4n, -1n].map((key) => tables.isSynapse(PATH, key))).toEqual([true, true, false, false]);
     expect([10n, 99n, 5n, -1n].map((key) => tables.isNeuron(PATH, key))).toEqual([true, true, false, false]);
@@ -274,7 +274,7 @@ describe('DatabaseLayer', () => {
     expect(tables.getByKey('synapse', PATH, -1n)).toBeUndefined();
   });
 
-  it('73 a folder without files has no tables', async () => {
+  it('[parity 73] a folder without files has no tables', async () => {
     const { tables, log } = await load(undefined);
     expect(tables.getTable('synapse', PATH)).toBeUndefined();
     expect(tables.getTable('neuron', PATH)).toBeUndefined();
@@ -336,7 +336,7 @@ describe('DatabaseLayer', () => {
       expect(tables.neuronKeypoint(PATH, 10n)).toEqual([200, 20, 1]);
     });
 
-  it('73 takes empty lists for tables without rows', async () => {
+  it('[parity 73] takes empty lists for tables without rows', async () => {
     const { tables, log } = await load(synapses([], [], []));
     expect(log.faults).toEqual([]);
     expect(tables.getTable('synapse', PATH)?.count).toBe(0);
@@ -345,7 +345,7 @@ describe('DatabaseLayer', () => {
     expect([...tables.allNeurons(PATH)]).toEqual([]);
   });
 
-  it('73 loads somata where there are no synapses, from numbers and from strings', async () => {
+  it('[parity 73] loads somata where there are no synapses, from numbers and from strings', async () => {
     const { tables } = await load(undefined, [DS_SOMATA[0], { neuron_id: '99', z: '7', y: '70', x: '700.5' }]);
     expect([...tables.allNeurons(PATH)]).toEqual([10n, 99n]);
     expect(tables.neuronKeypoint(PATH, 99n)).toEqual([700, 70, 7]);
@@ -353,7 +353,7 @@ describe('DatabaseLayer', () => {
     expect(tables.getTable('synapse', PATH)).toBeUndefined();
   });
 
-  it('73 keeps ids of 64 bits exactly', async () => {
+  it('[parity 73] keeps ids of 64 bits exactly', async () => {
     const ids = [2n ** 33n, 2n ** 53n + 1n, 2n ** 64n - 1n, 0n];
     const { tables } = await load(
       `{"neuron_1":[${ids}],"neuron_2":[${ids}],"synapse_center":{"z":[0,1,2,3],"y":[0,1,2,3],"x":[0,1,2,3]}}`,
@@ -364,7 +364,7 @@ describe('DatabaseLayer', () => {
     expect(tables.isNeuron(PATH, 2n ** 53n)).toBe(false);
   });
 
-  it('73 takes other names of files, and another first id', async () => {
+  it('[parity 73] takes other names of files, and another first id', async () => {
     const folder = await folders.make({ 'contacts.json': DS_SYNAPSES, 'cells.json': DS_SOMATA });
     const more = { synapseConnections: 'contacts.json', neuronSoma: 'cells.json', firstSynapse: 5 };
     const { tables } = await loadFolder(folder, { more });
@@ -374,7 +374,7 @@ describe('DatabaseLayer', () => {
     expect(tables.neuronKeypoint(PATH, 99n)).toEqual([700, 70, 7]);
   });
 
-  it('73 a channel may have a folder of its own', async () => {
+  it('[parity 73] a channel may have a folder of its own', async () => {
     const shared = await folders.make({ 'synapse-connections.json': DS_SYNAPSES });
     const own = await folders.make({ 'synapse-connections.json': synapses([7], [8], [1]) });
     const channels = [
@@ -387,7 +387,7 @@ describe('DatabaseLayer', () => {
     expect([...tables.allNeurons(DATASET)]).toEqual([10n, 20n, 30n, 40n]);
   });
 
-  it('74 puts a neuron at the first synapse that it is post of, else at the first that it is pre of', async () => {
+  it('[parity 74] puts a neuron at the first synapse that it is post of, else at the first that it is pre of', async () => {
     const targets = await load(synapses([1, 1], [2, 3], [1, 4], [2, 5], [3, 6]));
     expect([1n, 2n, 3n].map((id) => targets.tables.neuronKeypoint(PATH, id))).toEqual([
       [3, 2, 1],

@@ -200,7 +200,7 @@ describe.each(lineTransports("Butterfly's own socket"))("Butterfly's own socket 
   };
 
   it.each(Object.entries(MERGES).map(([name, merges], i) => [i + 16, name, merges] as const))(
-    'parity %i, %s: the table is as required after each order of saves',
+    '[parity %i] %s: the table is as required after each order of saves',
     async (_number, _name, { saves, required }) => {
       const server = await start();
       const client = await join(server);
@@ -221,7 +221,7 @@ describe.each(lineTransports("Butterfly's own socket"))("Butterfly's own socket 
     ['an empty text', [['', '1']]],
     ['a set that is no list', ['1']],
     ['a table that is no list', 'all'],
-  ])('parity 31 and 49: %s is an error for the sender alone, and nothing is saved', async (_name, merge) => {
+  ])('[parity 31] [parity 49] %s is an error for the sender alone, and nothing is saved', async (_name, merge) => {
     const server = await start();
     const [client, other] = [await join(server), await join(server)];
     await client.save([['1', '2']]);
@@ -234,9 +234,10 @@ describe.each(lineTransports("Butterfly's own socket"))("Butterfly's own socket 
     expect((await client.restore()).tables.merge).toEqual([['1', '2']]);
   });
 
-  it.each(Object.entries(SPLITS))(
-    'parity 37 to 42, %s: the splits are as required',
-    async (_name, { saves, required }) => {
+  // S1 is case 37.
+  it.each(Object.entries(SPLITS).map(([name, splits]) => [36 + Number(name[1]), name, splits] as const))(
+    '[parity %i] %s: the splits are as required',
+    async (_number, _name, { saves, required }) => {
       const server = await start();
       const client = await join(server);
       for (const repeat of [1, 2])
@@ -248,7 +249,7 @@ describe.each(lineTransports("Butterfly's own socket"))("Butterfly's own socket 
     },
   );
 
-  it('parity 40, S4: a split of four fields is an error', async () => {
+  it('[parity 40] S4: a split of four fields is an error', async () => {
     const client = await join(await start());
     expect(await client.save([], ['45:1:2:3'])).toMatchObject({
       action: 'error',
@@ -257,7 +258,7 @@ describe.each(lineTransports("Butterfly's own socket"))("Butterfly's own socket 
     expect((await client.restore()).tables.split).toEqual([]);
   });
 
-  it('parity 43, 16 to 42 after a restart: every table comes back', async () => {
+  it('[parity 43] 16 to 42 after a restart: every table comes back', async () => {
     const open = await folder();
     const names = [...Object.keys(MERGES), ...Object.keys(SPLITS)];
     const volumes = names.map((_name, i) => segmentation(`e/s/d/c${i}`));
@@ -280,7 +281,7 @@ describe.each(lineTransports("Butterfly's own socket"))("Butterfly's own socket 
     }
   });
 
-  it('parity 46: any unions, in any messages, are the partition of a plain union-find, after a restart too', async () => {
+  it('[parity 46] any unions, in any messages, are the partition of a plain union-find, after a restart too', async () => {
     const random = seededRandom(testSeed(`unions on ${kind}`));
     const pick = (top: number): number => Math.floor(random() * top);
     const open = await folder();
@@ -306,7 +307,7 @@ describe.each(lineTransports("Butterfly's own socket"))("Butterfly's own socket 
     expect((await tablesOf(await start({ database: await open() }))).merge).toEqual(required);
   });
 
-  it('parity 47: a save reaches the sockets of its channel alone, and a restore the one that asks', async () => {
+  it('[parity 47] a save reaches the sockets of its channel alone, and a restore the one that asks', async () => {
     const server = await start();
     const [a, b, im, other] = await Promise.all([
       join(server),
@@ -324,7 +325,7 @@ describe.each(lineTransports("Butterfly's own socket"))("Butterfly's own socket 
     for (const client of [a, b, im, other]) expect(await client.heard()).toEqual([]);
   });
 
-  it('parity 48: other actions come back to the sender alone', async () => {
+  it('[parity 48] other actions come back to the sender alone', async () => {
     const server = await start();
     const [a, b] = [await join(server), await join(server)];
     a.send({ action: 'foo', merge: [['1', '2']] });
@@ -343,7 +344,7 @@ describe.each(lineTransports("Butterfly's own socket"))("Butterfly's own socket 
     ['save:x', { action: 'save:x', merge: [['1', '2']] }],
     ['restore:x', { action: 'restore:x' }],
     ['an action that is no text', { action: 5 }],
-  ])('parity 49: %s is an error, and the socket stays open', async (_name, message) => {
+  ])('[parity 49] %s is an error, and the socket stays open', async (_name, message) => {
     const server = await start();
     const [a, b] = [await join(server), await join(server)];
     a.send(message);
@@ -352,7 +353,7 @@ describe.each(lineTransports("Butterfly's own socket"))("Butterfly's own socket 
     expect((await a.restore()).tables.merge).toEqual([]);
   });
 
-  it('parity 49: binary garbage is an error, and the socket stays open', async () => {
+  it('[parity 49] binary garbage is an error, and the socket stays open', async () => {
     const client = await join(await start());
     client.socket.sendBinary(Buffer.from([0xff, 0, 0xfe, 0x93, 1]));
     expect(await client.next()).toEqual({ action: 'error', error: expect.stringMatching(/JSON/) });
@@ -368,7 +369,7 @@ describe.each(lineTransports("Butterfly's own socket"))("Butterfly's own socket 
     ['names with slashes', '/ws/e%2Fs::s::d/seg'],
     ['a path that is no percent encoding', '/ws/e::s::%ff/seg'],
     ['a file that is missing', '/ws/e::s::d/missing'],
-  ])('parity 50: %s is refused before the socket is open', async (_name, path) => {
+  ])('[parity 50] %s is refused before the socket is open', async (_name, path) => {
     const missing: TestVolume = {
       ...segmentation('e/s/d/missing'),
       wrap: () => {
@@ -381,13 +382,13 @@ describe.each(lineTransports("Butterfly's own socket"))("Butterfly's own socket 
     expect(client.socket.status).toBe(404);
   });
 
-  it('parity 50: further parts of the path and a percent-encoded token are fine', async () => {
+  it('[parity 50] further parts of the path and a percent-encoded token are fine', async () => {
     const server = await start();
     for (const path of ['/ws/e::s::d/seg/extra', '/ws/e%3A%3As%3a%3ad/seg/', '/ws/e::s::d/seg?x=1'])
       expect((await tablesOf(server, path)).merge).toEqual([]);
   });
 
-  it('parity 51: a peer that is cut off or never reads holds nobody up', async () => {
+  it('[parity 51] a peer that is cut off or never reads holds nobody up', async () => {
     const server = await start();
     const [a, b, cut, deaf] = await Promise.all([join(server), join(server), join(server), join(server)]);
     deaf.socket.pause();
@@ -399,7 +400,7 @@ describe.each(lineTransports("Butterfly's own socket"))("Butterfly's own socket 
     }
   });
 
-  it('parity 51: a peer that reads late is sent the newest tables, not every one of them', async () => {
+  it('[parity 51] a peer that reads late is sent the newest tables, not every one of them', async () => {
     const server = await start();
     const [a, late] = [await join(server), await join(server)];
     late.socket.pause();
@@ -418,7 +419,7 @@ describe.each(lineTransports("Butterfly's own socket"))("Butterfly's own socket 
     expect(await late.heard()).toEqual([]);
   });
 
-  it('parity 52: what was answered is there after a kill', { timeout: 60_000 }, async () => {
+  it('[parity 52] what was answered is there after a kill', { timeout: 60_000 }, async () => {
     const child = await ChildServer.start({ transport: kind });
     cleanups.push(() => child.dispose());
     const client = await join(child, '/ws/storm::s::d/seg');
@@ -438,7 +439,7 @@ describe.each(lineTransports("Butterfly's own socket"))("Butterfly's own socket 
     expect(await tablesOf(child, '/ws/storm::s::d/seg')).toEqual({ ...answer, action: 'restore' });
   });
 
-  it('parity 53: where the store refuses, the sender is told and others hear nothing', async () => {
+  it('[parity 53] where the store refuses, the sender is told and others hear nothing', async () => {
     const database = new FailingDatabase();
     const server = await start({ database });
     const [a, b] = [await join(server), await join(server)];
@@ -461,7 +462,7 @@ describe.each(lineTransports("Butterfly's own socket"))("Butterfly's own socket 
     expect((await tablesOf(server)).merge).toEqual(required);
   });
 
-  it('parity 54: others are answered between large saves', async () => {
+  it('[parity 54] others are answered between large saves', async () => {
     const server = await start();
     const [a, b] = [await join(server), await join(server, '/ws/e::s::d/im')];
     const saves = 20;
@@ -478,7 +479,7 @@ describe.each(lineTransports("Butterfly's own socket"))("Butterfly's own socket 
     expect((await all).tables.merge?.map((set) => set.length)).toEqual(Array.from({ length: saves }, () => 5_000));
   });
 
-  it('parity 55: the transcript of an old client', async () => {
+  it('[parity 55] the transcript of an old client', async () => {
     const server = await start();
     const { client: first, welcome } = await LegacyClient.welcomed(server.port, SEG);
     const second = await join(server);

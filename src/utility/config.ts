@@ -9,7 +9,7 @@
  *   max-cache-size: 1024      # MiB of decoded and encoded tiles in memory
  *   max-block-size: 1         # MiB: the largest block of an HDF5 file that has no chunks of its own
  *   allowed-paths: [/data]    # data outside these folders is refused, also behind symbolic links
- *   edit-path: /data/edits    # where edits are exported to as tables
+ *   edit-path: /data/edits    # of old; edits are in the store now, and reading the file says how those in there are taken up
  *   data: .bfly               # ours: folder of the store
  *   log-level: info           # debug, info, warn, error or silent
  *   limits: {requests: 256}   # ours: any name of `protocol/limits.ts`
@@ -67,8 +67,6 @@ export interface Settings {
   readonly maxBlockMiB?: number;
   /** Absolute paths. */
   readonly allowedPaths?: readonly string[];
-  /** Absolute path. */
-  readonly editPath?: string;
   readonly logLevel?: LogLevel;
   /** Absolute path of the store. */
   readonly data?: string;
@@ -203,6 +201,10 @@ export function parseConfig(source: string, place: ConfigPlace): Config {
   for (const key of unknownKeys(found.section, read.data, found.keyPath)) {
     warnings.push(`${place.file}: ${key} is not a key of Butterfly and has no effect`);
   }
+  if (read.data['edit-path'] !== undefined)
+    warnings.push(
+      `${place.file}: edits are kept in the store (data), not in edit-path; bfly import --npy takes those of Butterfly up`,
+    );
   const reader = new SectionReader(read.data, place, found.keyPath, warnings);
   return { catalogue: { experiments: reader.experiments() }, settings: reader.settings(), warnings };
 }
@@ -361,7 +363,6 @@ class SectionReader {
       maxCacheMiB: rest['max-cache-size'],
       maxBlockMiB: rest['max-block-size'],
       allowedPaths: rest['allowed-paths']?.map((written) => this.#absolute(written)),
-      editPath: this.#absoluteOrNone(rest['edit-path']),
       logLevel: rest['log-level'],
       data: this.#absoluteOrNone(data),
     };

@@ -76,13 +76,13 @@ describe('a configuration', () => {
       maxCacheMiB: 2048,
       maxBlockMiB: 0.5,
       allowedPaths: ['/data', '/srv/fly/here'],
-      editPath: '/e',
       logLevel: 'warn',
       data: '/srv/fly/store',
       transport: 'ws',
       limits: { requests: 7 },
     });
-    expect(warnings).toEqual([]);
+    // Whoever has edits there is told how to go on.
+    expect(warnings).toEqual([expect.stringMatching(/edits are kept in the store.*bfly import --npy/)]);
   });
 
   it('takes a dataset with channels and path, and one that is split in two items as in the README of Butterfly', () => {

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { BflyError } from '../../protocol/errors.ts';
 import { type AuthConfig, userFault } from '../../src/utility/auth-config.ts';
-import { readAuthConfig, writeTokenYaml } from '../../src/utility/read-auth-config.ts';
+import { readAuthConfig } from '../../src/utility/read-auth-config.ts';
+import { writeTokenYaml } from '../../src/utility/write-auth-config.ts';
 
 const SECRET = 'a-secret-of-sixteen-and-more';
 const HEX = createHash('sha256').update(SECRET).digest('hex');

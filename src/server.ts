@@ -5,11 +5,14 @@ import { DEFAULT_LIMITS, type Limits, TRANSPORT_MAX_MESSAGE } from '../protocol/
 import { OPEN_AUTHORITY } from './access/auth/anonymous.ts';
 import type { Authority } from './access/auth/authority.ts';
 import { openFileAuthority } from './access/auth/file-authority.ts';
-import { answerHttp } from './access/http/pages.ts';
+import { finishRequests } from './access/finish-requests.ts';
+import { ServerMetrics } from './access/http/metrics.ts';
+import { openWeb } from './access/http/open-web.ts';
 import { checkListening, isLoopback, resolveHost } from './access/listen-address.ts';
 import { openTransport, type TransportChoice } from './access/open-transport.ts';
 import type { SessionTimings } from './access/session-context.ts';
 import { DEFAULT_TIMINGS, SessionHub } from './access/session-hub.ts';
+import type { Transport } from './access/transport.ts';
 import { decideUpgrade } from './access/upgrade.ts';
 import { assembleCore } from './core/assemble.ts';
 import { type ChannelEntry, finishDrops, ingestedPaths } from './core/channel.ts';
@@ -22,11 +25,13 @@ import { resolveSpec } from './image/open-source.ts';
 import type { TileMaker, VolumeSpec } from './image/tile-maker.ts';
 import { WorkerTileMaker } from './image/worker-tile-maker.ts';
 import { ingestDemo } from './ingest/demo.ts';
+import { editedPaths, type KeptEdits } from './ingest/edited-paths.ts';
 import type { IngestProgress } from './ingest/ingest.ts';
 import { AllowedPaths } from './utility/allowed-paths.ts';
 import { type Catalogue, catalogueChannels } from './utility/catalogue.ts';
 import { inTurn } from './utility/in-turn.ts';
 import type { Logger } from './utility/log.ts';
+import { meshFoldersOf } from './utility/mesh-folders.ts';
 
 /** What a server is started with. */
 export interface ServerOptions {
@@ -68,6 +73,8 @@ export interface RunningServer {
   readonly transport: 'ws' | 'uws';
   /** Channels that are configured. */
   readonly channels: number;
+  /** Edits in the store whose paths are not served. */
+  readonly keptEdits: readonly KeptEdits[];
   /** For tests and benches in the same process. */
   readonly core: Core;
   readonly logs: EditLogs;
@@ -113,7 +120,7 @@ async function openAuthority({ auth, open = false, host, port, log }: ServerOpti
 async function startWith(authority: Authority, options: ServerOptions): Promise<RunningServer> {
   const { log } = options;
   const database = await openLmdbDatabase(options.dataDir, { log });
-  const maker = new WorkerTileMaker({ admit: admitFrom(new AllowedPaths(options.allowedPaths)) });
+  const maker = new WorkerTileMaker({ admit: admitFrom(options.allowedPaths) });
   try {
     return await startOn(database, maker, authority, options);
   } catch (error) {
@@ -140,29 +147,41 @@ async function startOn(
   const { cacheBytes } = options;
   const allowed = new AllowedPaths(options.allowedPaths);
   const tables = new DatabaseLayer({ database, log, admit: (file) => allowed.resolve(file) });
-  const { core, logs } = assembleCore({ database, maker, cacheBytes, channels, log, limits, tables });
+  const metrics = new ServerMetrics();
+  const { onCommit } = metrics;
+  const { core, logs } = assembleCore({ onCommit, database, maker, cacheBytes, channels, log, limits, tables });
   const timings = { ...DEFAULT_TIMINGS, ...options.timings };
   const hub = new SessionHub({ core, logs, limits, log, server, timings, authority, now: () => performance.now() });
   const origins = {
     allowed: options.allowedOrigins ?? [],
     loopback: isLoopback(await resolveHost(host, options.port)),
   };
+  let isLoaded = false;
+  const web = openWeb(hub, {
+    metrics,
+    origins,
+    ready: { tables: () => isLoaded, store: () => storeAnswers(database) },
+    meshes: meshFoldersOf(options.catalogue, allowed),
+  });
   const transport = await openTransport(options.transport, {
     log,
     maxMessageBytes: TRANSPORT_MAX_MESSAGE,
     handlers: {
       upgrade: (request) => decideUpgrade(request, hub, origins),
-      http: (request) => answerHttp(request, core, server),
+      http: (request) => web.answer(request),
     },
   });
   const port = await transport.listen(host, options.port);
   // In the same turn, so that nobody has asked yet; whoever asks for rows waits for them. It never fails.
-  void tables.loadConfig(options.catalogue);
+  void tables.loadConfig(options.catalogue).then(() => {
+    isLoaded = true;
+  });
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> =>
     inTurn(log, [
       async () => transport.stopListening(),
-      () => hub.leave(options.graceMs ?? GRACE_MS),
+      () => leave(hub, transport, options.graceMs ?? GRACE_MS),
+      async () => web.close(),
       () => transport.close(),
       () => authority.close(),
       // Before the logs: one that is being opened waits for its tables.
@@ -176,6 +195,7 @@ async function startOn(
     port,
     transport: transport.kind,
     channels: core.channelCount,
+    keptEdits: unservedEdits(database, channels),
     core,
     logs,
     hub,
@@ -184,6 +204,22 @@ async function startOn(
       return stopping;
     },
   };
+}
+
+/** Lets sessions and requests finish what they are at. */
+async function leave(hub: SessionHub, transport: Transport, graceMs: number): Promise<void> {
+  await Promise.all([hub.leave(graceMs), finishRequests(transport, graceMs)]);
+}
+
+/** Reads any record; what is not there is as good an answer. @throws what the store says is wrong. */
+function storeAnswers(database: Database): boolean {
+  database.record('readyz');
+  return true;
+}
+
+function unservedEdits(database: Database, channels: readonly ChannelEntry[]): KeptEdits[] {
+  const served = new Set(channels.map(({ path }) => path));
+  return editedPaths(database).filter(({ path }) => !served.has(path));
 }
 
 function makeDemo(database: Database, maker: TileMaker, options: ServerOptions): Promise<readonly string[]> {
@@ -211,13 +247,14 @@ function channelEntries(options: ServerOptions, stored: readonly string[]): Chan
   return entries;
 }
 
-/** Sources are opened by their real path, and only where that is allowed. */
-function admitFrom(allowed: AllowedPaths): (spec: VolumeSpec) => Promise<VolumeSpec> {
+/** Sources are opened by their real path, and only where that is allowed; so are the files that they name. */
+function admitFrom(within: readonly string[]): (spec: VolumeSpec) => Promise<VolumeSpec> {
+  const allowed = new AllowedPaths(within);
   return async (spec) => {
     if ('demo' in spec) return spec;
     const { path, dataset } = spec.dataset === undefined ? await resolveSpec(spec.path) : spec;
     const real = await allowed.resolve(path);
-    return dataset === undefined ? { path: real } : { path: real, dataset };
+    return dataset === undefined ? { path: real, within } : { path: real, dataset, within };
   };
 }
 

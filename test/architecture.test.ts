@@ -25,6 +25,7 @@ const TOP = ['server', 'cli', 'index'];
 const ONE_PLACE: Readonly<Record<string, RegExp>> = {
   msgpackr: /^protocol\/msgpack\.ts$/,
   lmdb: /^src\/database\/lmdb-[a-z-]+\.ts$/,
+  'prom-client': /^src\/access\/http\/metrics\.ts$/,
   'lru-cache': /^src\/core\/cache\.ts$/,
   ws: /^src\/(access\/ws-transport|client\/node)\.ts$/,
   'uWebSockets.js': /^src\/access\/uws-[a-z]+\.ts$/,
@@ -32,8 +33,9 @@ const ONE_PLACE: Readonly<Record<string, RegExp>> = {
   piscina: /^src\/image\/(worker-tile-maker|tile-worker)\.ts$/,
   h5wasm: /^src\/image\/hdf5-[a-z]+\.ts$/,
   geotiff: /^src\/image\/tiff-[a-z]+\.ts$/,
+  'fast-xml-parser': /^src\/image\/mojo-source\.ts$/,
   sharp: /^src\/image\//,
-  yaml: /^src\/utility\/(read-auth-)?config\.ts$/,
+  yaml: /^src\/utility\/(((read|write)-auth-)?config|yaml-text)\.ts$/,
   zod: /^src\/utility\/(read-auth-)?config\.ts$/,
   jose: /^src\/access\/auth\/jwt\.ts$/,
   commander: /^src\/(cli|commands\/[a-z-]+)\.ts$/,

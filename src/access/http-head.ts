@@ -15,6 +15,8 @@ export function plainText(status: number, text: string, headers: Readonly<Record
   return { status, headers: { 'content-type': 'text/plain; charset=utf-8', ...headers }, body: `${text}\n` };
 }
 
+const NO_BYTES = new Uint8Array(0);
+
 /** The answer where a handler threw. */
 export const INTERNAL_ERROR: HttpResponse = plainText(500, 'internal error');
 
@@ -24,6 +26,8 @@ export interface PreparedResponse {
   readonly statusText: string;
   readonly headers: readonly (readonly [string, string])[];
   readonly body: Uint8Array;
+  /** Content-Length for a HEAD. */
+  readonly length: number;
   /** 204 and 304 have neither a body nor a Content-Length. */
   readonly bodyless: boolean;
 }
@@ -36,20 +40,28 @@ export function prepareResponse(response: HttpResponse): PreparedResponse {
   const possible = Number.isInteger(response.status) && response.status >= 200 && response.status <= 599;
   const { status, headers, body = '' } = possible ? response : INTERNAL_ERROR;
   const bodyless = status === 204 || status === 304;
-  return {
-    status,
-    statusText: STATUS_CODES[status] ?? 'Unknown',
-    headers: Object.entries(headers)
-      .filter(([name]) => TOKEN.test(name) && !OWNED.has(name.toLowerCase()))
-      .map(([name, value]) => [name, headerValue(value)] as const),
-    body: bodyless ? new Uint8Array(0) : typeof body === 'string' ? Buffer.from(body, 'utf8') : body,
-    bodyless,
-  };
+  const sent: (readonly [string, string])[] = [];
+  for (const name in headers) if (isSendable(name)) sent.push([name, headerValue(headers[name] as string)]);
+  const bytes = bodyless ? NO_BYTES : typeof body === 'string' ? Buffer.from(body, 'utf8') : body;
+  const length = possible ? (response.length ?? bytes.length) : bytes.length;
+  return { status, statusText: STATUS_CODES[status] ?? 'Unknown', headers: sent, body: bytes, length, bodyless };
+}
+
+/** Names that were looked at: answers have the same few again and again. */
+const sendable = new Map<string, boolean>();
+const MAX_SENDABLE = 200;
+
+function isSendable(name: string): boolean {
+  const known = sendable.get(name);
+  if (known !== undefined) return known;
+  const isFine = TOKEN.test(name) && !OWNED.has(name.toLowerCase());
+  if (sendable.size < MAX_SENDABLE) sendable.set(name, isFine);
+  return isFine;
 }
 
 /** A value that cannot end its header line. */
 export function headerValue(value: string): string {
-  return value.replace(/[^\t\x20-\x7e]/g, '?');
+  return /[^\t\x20-\x7e]/.test(value) ? value.replace(/[^\t\x20-\x7e]/g, '?') : value;
 }
 
 /** Splits a request's target; undefined where it is not a path of printable ASCII. */

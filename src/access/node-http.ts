@@ -28,37 +28,41 @@ export function readHead(request: IncomingMessage): Omit<HttpRequest, 'method' |
   };
 }
 
-/** Lets the handlers answer a plain request. Never rejects. */
-export async function answerRequest(
-  request: IncomingMessage,
-  response: ServerResponse,
-  context: NodeHttpContext,
-): Promise<void> {
+/** Lets the handlers answer a plain request: before the call returns where they do. */
+export function answerRequest(request: IncomingMessage, response: ServerResponse, context: NodeHttpContext): void {
   // Without a listener a reset connection would end the process.
   request.on('error', () => {});
+  const write = (answer: HttpResponse): void => writeResponse(request, response, answer, context.stalledMs);
+  const failed = (fault: unknown): void => {
+    context.log.error({ method: request.method, fault: describeFault(fault) }, 'a request handler threw');
+    write(INTERNAL_ERROR);
+  };
   const refusal = refuseRequest(request.method ?? '', request.url ?? '');
-  writeResponse(request, response, refusal ?? (await handled(request, context)), context.stalledMs);
+  if (refusal !== undefined) return write(refusal);
+  let answer: HttpResponse | Promise<HttpResponse>;
+  try {
+    answer = context.handlers.http(requestOf(request));
+  } catch (fault) {
+    return failed(fault);
+  }
+  if (answer instanceof Promise) answer.then(write).catch(failed);
+  else write(answer);
 }
 
-async function handled(request: IncomingMessage, { handlers, log }: NodeHttpContext): Promise<HttpResponse> {
+function requestOf(request: IncomingMessage): HttpRequest {
   let body: Promise<Uint8Array> | undefined;
-  try {
-    return await handlers.http({
-      method: request.method ?? '',
-      ...readHead(request),
-      body: (maxBytes) => {
-        if (body === undefined) {
-          body = readBody(request, maxBytes);
-          // A handler that answers without waiting for it shall not end the process when the client goes away.
-          body.catch(() => {});
-        }
-        return body;
-      },
-    });
-  } catch (fault) {
-    log.error({ method: request.method, fault: describeFault(fault) }, 'a request handler threw');
-    return INTERNAL_ERROR;
-  }
+  return {
+    method: request.method ?? '',
+    ...readHead(request),
+    body: (maxBytes) => {
+      if (body === undefined) {
+        body = readBody(request, maxBytes);
+        // A handler that answers without waiting for it shall not end the process when the client goes away.
+        body.catch(() => {});
+      }
+      return body;
+    },
+  };
 }
 
 /**
@@ -85,11 +89,11 @@ export function writeResponse(
   stalledMs: number,
 ): void {
   if (response.destroyed || response.writableEnded || request.socket.destroyed) return;
-  const { status, statusText, headers, body, bodyless } = prepareResponse(answer);
+  const { status, statusText, headers, body, length, bodyless } = prepareResponse(answer);
   // Node's server destroys a socket that times out, and sets the time anew when the response is finished.
   request.socket.setTimeout(stalledMs);
   for (const [name, value] of headers) response.setHeader(name, value);
-  if (!bodyless) response.setHeader('content-length', body.length);
+  if (!bodyless) response.setHeader('content-length', request.method === 'HEAD' ? length : body.length);
   response.writeHead(status, statusText);
   if (request.method === 'HEAD' || bodyless) response.end();
   else response.end(body);

@@ -10,6 +10,7 @@ import type { Logger } from '../utility/log.ts';
 import { OPEN_AUTHORITY } from './auth/anonymous.ts';
 import type { Authority } from './auth/authority.ts';
 import { FailureLimit } from './auth/failure-limit.ts';
+import { countedConnection, type SentCounts } from './counted-connection.ts';
 import { LegacySockets } from './legacy/legacy-sockets.ts';
 import { PresenceRooms } from './presence.ts';
 import { Session } from './session.ts';
@@ -71,6 +72,8 @@ export class SessionHub implements SessionHome {
   readonly presence: PresenceRooms;
   /** Those of Butterfly's own socket. */
   readonly legacy: LegacySockets;
+  /** What has left over all sockets of `bfly.v1`. */
+  readonly sent: SentCounts = { tiles: 0, bytes: 0 };
   readonly #logs: EditLogs;
   readonly #forgetRules: () => void;
   readonly #sessions = new Set<Session>();
@@ -143,7 +146,12 @@ export class SessionHub implements SessionHome {
    * @param bearer token of the handshake's `Authorization`.
    */
   open(connection: Connection, bearer?: string): ConnectionEvents {
-    const session: Session = new Session(this, connection, () => this.#closed(session), bearer);
+    const session: Session = new Session(
+      this,
+      countedConnection(connection, this.sent),
+      () => this.#closed(session),
+      bearer,
+    );
     this.#sessions.add(session);
     this.#count(connection.remoteAddress);
     return session;

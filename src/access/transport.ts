@@ -92,13 +92,15 @@ export interface HttpResponse {
   readonly headers: Readonly<Record<string, string>>;
   /** Bytes are shared: not written again after they were returned. */
   readonly body?: Uint8Array | string;
+  /** Content-Length of the answer to a HEAD whose body was not made. */
+  readonly length?: number;
 }
 
 /** What a server gives its transport to call. */
 export interface TransportHandlers {
   /** Decides over a WebSocket handshake. A throw answers 500. */
   upgrade(request: UpgradeRequest): UpgradeVerdict | Promise<UpgradeVerdict>;
-  /** Answers a plain request. A throw answers 500. */
+  /** Answers a plain request: at once where it can, for that is sent in the same turn. A throw answers 500. */
   http(request: HttpRequest): HttpResponse | Promise<HttpResponse>;
 }
 
@@ -113,6 +115,8 @@ export interface TransportOptions {
 /** A listening server. */
 export interface Transport {
   readonly kind: 'ws' | 'uws';
+  /** Plain requests whose answers have not been taken whole. */
+  readonly unfinished: number;
   /**
    * Begins to listen, exclusively.
    *

@@ -1,5 +1,6 @@
 /** Who may open a WebSocket: the path, the subprotocol, the Origin, the counts. Rules [F1], [H8], [L1]. */
 import { BflyError, type ErrorName } from '../../protocol/errors.ts';
+import { bearerOf } from './auth/bearer.ts';
 import { LEGACY_PREFIX, legacyPath } from './legacy/legacy-sockets.ts';
 import type { SessionHub } from './session-hub.ts';
 import type { HttpResponse, UpgradeRequest, UpgradeVerdict } from './transport.ts';
@@ -75,11 +76,6 @@ async function decideLegacy(
     const challenge: Record<string, string> = error.code === 'UNAUTHENTICATED' ? { 'www-authenticate': 'Bearer' } : {};
     return refuse(LEGACY_STATUS[error.code] ?? 404, error.message, challenge);
   }
-}
-
-/** The token of an Authorization header; undefined where there is none, or one for somebody else, such as a proxy. */
-function bearerOf(header: string | undefined): string | undefined {
-  return /^bearer +([\x21-\x7e]+) *$/i.exec(header ?? '')?.[1];
 }
 
 /**

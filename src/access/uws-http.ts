@@ -43,13 +43,16 @@ export class UwsExchange {
   readonly #response: UwsResponse;
   readonly #headers: ReadonlyMap<string, string>;
   readonly #body: UwsBody | undefined;
+  #onOver: (() => void) | undefined;
   #gone = false;
   #answered = false;
 
-  constructor(response: UwsResponse, request: UwsRequest) {
+  /** @param onOver called once when the answer has been taken whole, or nobody will take it. */
+  constructor(response: UwsResponse, request: UwsRequest, onOver?: () => void) {
     // First of all: without it uWebSockets.js ends the process where an answer comes later.
     response.onAborted(() => this.#abort());
     this.#response = response;
+    this.#onOver = onOver;
     this.method = request.getCaseSensitiveMethod();
     this.path = request.getUrl();
     this.query = request.getQuery() ?? '';
@@ -73,18 +76,28 @@ export class UwsExchange {
     return Promise.resolve(new Uint8Array(0));
   }
 
-  /** Writes the answer, and ends the connection behind it where `close` says so. Does nothing where the client has gone. */
-  async answer(response: HttpResponse, close = false): Promise<void> {
+  /**
+   * Writes the answer, and ends the connection behind it where `close` says so. Does nothing where the client has gone. A request without a
+   * body is answered before the call returns: inside its handler that leaves in one write.
+   */
+  answer(response: HttpResponse, close = false): void {
     if (this.#answered) return;
     this.#answered = true;
     const prepared = prepareResponse(response);
-    await this.#body?.discard();
+    const discarding = this.#body?.discard();
+    if (discarding === undefined) this.#finish(prepared, close);
+    else void discarding.then(() => this.#finish(prepared, close));
+  }
+
+  #finish(prepared: PreparedResponse, close: boolean): void {
     if (this.#gone) return;
     // What is left of the body would be taken without any time limit.
     const unread = this.#body?.complete === false;
     // An answer without a body cannot tell uWebSockets.js to close behind it.
-    if (unread && (prepared.bodyless || this.method === 'HEAD')) this.#response.close();
-    else this.#response.cork(() => this.#write(prepared, close || unread));
+    if (unread && (prepared.bodyless || this.method === 'HEAD')) {
+      this.#response.close();
+      this.#over();
+    } else this.#response.cork(() => this.#write(prepared, close || unread));
   }
 
   /** Hands the connection over; false where the client has gone. */
@@ -92,30 +105,43 @@ export class UwsExchange {
     if (this.#gone) return false;
     this.#answered = true;
     this.#response.cork(() => work(this.#response));
+    this.#over();
     return true;
   }
 
-  #write({ status, statusText, headers, body, bodyless }: PreparedResponse, close: boolean): void {
+  #write({ status, statusText, headers, body, length, bodyless }: PreparedResponse, close: boolean): void {
     const response = this.#response;
     response.writeStatus(`${status} ${statusText}`);
     for (const [name, value] of headers) response.writeHeader(name, value);
     if (bodyless || this.method === 'HEAD') {
       // Not by `endWithoutBody`'s own length: the response would never count as complete.
-      if (!bodyless) response.writeHeader('Content-Length', String(body.length));
+      if (!bodyless) response.writeHeader('Content-Length', String(length));
       response.endWithoutBody();
     } else if (body.length <= COPIED_BODY || close) response.end(body, close);
-    else this.#writeInPieces(body);
+    else return this.#writeInPieces(body);
+    this.#over();
   }
 
   #writeInPieces(body: Uint8Array): void {
     const response = this.#response;
-    response.onWritable((offset) => this.#gone || response.tryEnd(body.subarray(offset), body.length)[0]);
-    response.tryEnd(body, body.length);
+    const write = (offset: number): boolean => {
+      const [isWritten, isOver] = response.tryEnd(offset === 0 ? body : body.subarray(offset), body.length);
+      if (isOver) this.#over();
+      return isWritten;
+    };
+    if (write(0)) return;
+    response.onWritable((offset) => this.#gone || write(offset));
   }
 
   #abort(): void {
     this.#gone = true;
     this.#body?.abort();
+    this.#over();
+  }
+
+  #over(): void {
+    this.#onOver?.();
+    this.#onOver = undefined;
   }
 }
 
@@ -156,9 +182,9 @@ class UwsBody {
     return this.#result;
   }
 
-  /** Drops the rest as it comes, but not for ever. */
-  discard(): Promise<void> {
-    if (this.complete || this.#gone) return Promise.resolve();
+  /** Drops the rest as it comes, but not for ever; undefined where there is none. */
+  discard(): Promise<void> | undefined {
+    if (this.complete || this.#gone) return undefined;
     this.#chunks = [];
     this.#length = 0;
     return new Promise((resolve) => {

@@ -90,6 +90,10 @@ class UwsTransport implements Transport {
   readonly #closeMs: number;
   readonly #app: UwsApp;
   #listening: UwsListenSocket | undefined;
+  #unfinished = 0;
+  readonly #over = (): void => {
+    this.#unfinished--;
+  };
 
   constructor(uws: UwsModule, options: TransportOptions, timings: TransportTimings) {
     this.#uws = uws;
@@ -99,7 +103,16 @@ class UwsTransport implements Transport {
     uws._cfg('silent');
     this.#app = uws.App();
     this.#app.ws('/*', this.#behavior());
-    this.#app.any('/*', (response, request) => void this.#request(new UwsExchange(response, request)));
+    this.#app.any('/*', (response, request) => this.#request(this.#exchange(response, request)));
+  }
+
+  get unfinished(): number {
+    return this.#unfinished;
+  }
+
+  #exchange(response: UwsResponse, request: UwsRequest): UwsExchange {
+    this.#unfinished++;
+    return new UwsExchange(response, request, this.#over);
   }
 
   async listen(host: string, port: number): Promise<number> {
@@ -159,10 +172,10 @@ class UwsTransport implements Transport {
   }
 
   #upgrade(response: UwsResponse, request: UwsRequest, context: UwsSocketContext): void {
-    const exchange = new UwsExchange(response, request);
+    const exchange = this.#exchange(response, request);
     const handshake = readHandshake(exchange.method, (name) => exchange.header(name));
     // A WebSocket's key alone makes no handshake.
-    if (handshake.kind !== 'offer' || this.#refusal(exchange) !== undefined) void this.#request(exchange);
+    if (handshake.kind !== 'offer' || this.#refusal(exchange) !== undefined) this.#request(exchange);
     else void this.#judge(exchange, handshake, context);
   }
 
@@ -197,16 +210,14 @@ class UwsTransport implements Transport {
     return refuseRequest(exchange.method, exchange.path + (exchange.query === '' ? '' : `?${exchange.query}`));
   }
 
-  async #request(exchange: UwsExchange): Promise<void> {
-    const { handlers, log } = this.#options;
+  #request(exchange: UwsExchange): void {
     const refusal = this.#refusal(exchange);
     if (refusal !== undefined) return exchange.answer(refusal, true);
     const handshake = readHandshake(exchange.method, (name) => exchange.header(name));
     if (handshake.kind === 'refused') return exchange.answer(handshake.response, true);
     const { method, path, query, remoteAddress } = exchange;
-    let answer: HttpResponse;
     try {
-      answer = await handlers.http({
+      const answer = this.#options.handlers.http({
         method,
         path,
         query,
@@ -214,10 +225,18 @@ class UwsTransport implements Transport {
         header: (name) => exchange.header(name),
         body: (maxBytes) => exchange.body(maxBytes),
       });
+      if (!(answer instanceof Promise)) return exchange.answer(answer);
+      answer.then(
+        (late) => exchange.answer(late),
+        (fault: unknown) => this.#failed(exchange, fault),
+      );
     } catch (fault) {
-      log.error({ method, fault: describeFault(fault) }, 'a request handler threw');
-      answer = INTERNAL_ERROR;
+      this.#failed(exchange, fault);
     }
-    await exchange.answer(answer);
+  }
+
+  #failed(exchange: UwsExchange, fault: unknown): void {
+    this.#options.log.error({ method: exchange.method, fault: describeFault(fault) }, 'a request handler threw');
+    exchange.answer(INTERNAL_ERROR);
   }
 }

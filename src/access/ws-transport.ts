@@ -1,5 +1,5 @@
 /** The transport on `ws` and Node's HTTP server: runs wherever Node does. The only file that imports ws. */
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
@@ -34,6 +34,10 @@ class WsTransport implements Transport {
   readonly #sockets = new Set<Socket>();
   /** The subprotocol to echo in the handshake that `ws` is just writing. */
   readonly #choice = new WeakMap<IncomingMessage, string>();
+  #unfinished = 0;
+  readonly #over = (): void => {
+    this.#unfinished--;
+  };
 
   constructor(options: TransportOptions, timings: TransportTimings) {
     this.#options = options;
@@ -57,7 +61,7 @@ class WsTransport implements Transport {
     } as const;
     this.#webSockets = new WebSocketServer(settings);
     this.#server.on('connection', (socket) => this.#track(socket));
-    this.#server.on('request', (request, response) => answerRequest(request, response, this.#httpContext()));
+    this.#server.on('request', (request, response) => this.#answer(request, response));
     this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
   }
 
@@ -86,6 +90,10 @@ class WsTransport implements Transport {
     await Promise.all([free, ...cut]);
   }
 
+  get unfinished(): number {
+    return this.#unfinished;
+  }
+
   #track(socket: Socket): void {
     this.#sockets.add(socket);
     socket.once('close', () => this.#sockets.delete(socket));
@@ -110,7 +118,13 @@ class WsTransport implements Transport {
     else if (handshake.kind === 'offer') void this.#judge(request, socket, head, handshake.protocols);
     // Somebody asks for another protocol (h2c, say): such a wish may be ignored, so this is plain HTTP.
     else if (hasBody(request)) this.#refuse(request, socket, UNREADABLE_BODY);
-    else void answerRequest(request, responseOnSocket(request, socket), this.#httpContext());
+    else this.#answer(request, responseOnSocket(request, socket));
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    this.#unfinished++;
+    response.once('close', this.#over);
+    answerRequest(request, response, this.#httpContext());
   }
 
   #refuse(request: IncomingMessage, socket: Socket, response: HttpResponse): void {

@@ -147,6 +147,21 @@ describe.each(missing === undefined ? (['ws', 'uws'] as const) : (['ws'] as cons
       expect(errors).toEqual([]);
     });
 
+    it('[L1] cannot keep a server busy by undos of a few bytes: they count by what they move', async () => {
+      await start({ limits: { ...NO_RATES, editsPerSecond: 1, editsBurst: 200 } });
+      const editor = await client();
+      const epoch = await epochOf(editor);
+      await editor.edit(SEG, [{ op: 'merge', ids: idBytes(1_000, 120_000) }]);
+      // 200 at once, of which 117 and 117: the undo, and its undo.
+      await editor.edit(SEG, [undo(1)], { epoch });
+      await editor.edit(SEG, [undo(2)], { epoch });
+      const { error, retryMs } = await editor.refused(SEG, [undo(1)], { epoch });
+      expect(error).toBe('RATE_LIMITED');
+      expect(retryMs).toBeGreaterThan(100);
+      const other = await client();
+      await other.edit(SEG, [merge(1, 2)]);
+    });
+
     describe('with odd values', () => {
       it('[F4] finds the keys of rows and of metadata taken as they are, whatever objects have under such names', async () => {
         await start();

@@ -1,0 +1,36 @@
+/** Entity tags: strong ones, another for each content encoding. Source: RFC 9110, 8.8.3 and 13. */
+import { createHash } from 'node:crypto';
+
+/** The tags of a page, quoted. */
+export interface PageTags {
+  readonly identity: string;
+  readonly gzip: string;
+}
+
+const LEGAL = /^[\x21\x23-\x7e]{1,200}$/;
+const LISTED = /(W\/)?("[\x21\x23-\x7e\x80-\xff]*")/g;
+
+/** The tags of what is named so. Names that would be no legal tags are replaced by a digest. */
+export function tagsOf(name: string): PageTags {
+  const legal = LEGAL.test(name) ? name : digestOf(name);
+  return { identity: `"${legal}"`, gzip: `"${legal}+gzip"` };
+}
+
+/** A name for bytes, by what they are. */
+export function digestOf(body: Uint8Array | string): string {
+  return createHash('sha256').update(body).digest('base64url').slice(0, 22);
+}
+
+/**
+ * Which tag of a page an If-Match or If-None-Match header names; `*` names that of no encoding.
+ *
+ * @param weakly whether a weak tag counts as the strong one: for If-None-Match.
+ */
+export function namedTag(header: string, tags: PageTags, weakly: boolean): string | undefined {
+  if (header.trim() === '*') return tags.identity;
+  for (const [, weak, tag] of header.matchAll(LISTED)) {
+    if (weak !== undefined && !weakly) continue;
+    if (tag === tags.identity || tag === tags.gzip) return tag;
+  }
+  return undefined;
+}

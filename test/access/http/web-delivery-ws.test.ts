@@ -1,0 +1,3 @@
+import { webDeliveryContract } from '../../contract/web-delivery-contract.ts';
+
+webDeliveryContract('ws');

@@ -1,0 +1,3 @@
+import { webIdentityContract } from '../../contract/web-identity-contract.ts';
+
+webIdentityContract('ws');

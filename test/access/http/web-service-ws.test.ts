@@ -1,0 +1,3 @@
+import { webServiceContract } from '../../contract/web-service-contract.ts';
+
+webServiceContract('ws');

@@ -1,0 +1,3 @@
+import { webContract } from '../../contract/web-contract.ts';
+
+webContract('ws');

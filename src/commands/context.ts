@@ -5,6 +5,7 @@ import type { Box, ChannelInfo, DatasetInfo } from '../../protocol/volume.ts';
 import type { ConnectOptions as ClientOptions } from '../client/options.ts';
 import type { Session } from '../client/session.ts';
 import type { FindVolumes } from '../ingest/discover.ts';
+import type { KeptEdits } from '../ingest/edited-paths.ts';
 import type { IngestProgress } from '../ingest/ingest.ts';
 import type { IngestOptions } from '../ingest/ingest-volume.ts';
 import type { StoreReport, VerifyStoreOptions } from '../ingest/verify-store.ts';
@@ -53,6 +54,8 @@ export interface RunningServer {
   readonly transport: 'ws' | 'uws';
   /** How many channels it shows. */
   readonly channels: number;
+  /** Edits in the store whose paths are not served. */
+  readonly keptEdits: readonly KeptEdits[];
   stop(): Promise<void>;
 }
 

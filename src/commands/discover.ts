@@ -2,11 +2,13 @@
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { BflyError } from '../../protocol/errors.ts';
-import { type Discovery, discover, NO_FORMAT } from '../ingest/discover.ts';
+import { type Discovery, discover, NO_FORMAT, type Skipped } from '../ingest/discover.ts';
+import type { UnservedFormat } from '../ingest/unserved-format.ts';
 import { writeFileWhole } from '../utility/atomic-file.ts';
 import { catalogueChannels, writeCatalogueYaml } from '../utility/config.ts';
 import { withLogLevel } from './arguments.ts';
 import { type Context, say, type Terminal } from './context.ts';
+import { counted } from './counted.ts';
 
 /** Adds the command. */
 export function addDiscover(program: Command, context: Context): void {
@@ -28,7 +30,7 @@ export function addDiscover(program: Command, context: Context): void {
       const yaml = writeCatalogueYaml(found);
       if (options.out === undefined) return context.terminal.out(yaml);
       await writeFileWhole(options.out, [Buffer.from(yaml)]);
-      say(context.terminal, `${catalogueChannels(found).length} channels written to ${options.out}`);
+      say(context.terminal, `${counted(catalogueChannels(found).length, 'channel')} written to ${options.out}`);
     });
   withLogLevel(command, 'debug = with the stack of an error').addHelpText(
     'after',
@@ -50,14 +52,39 @@ function reportSkipped(found: Discovery, terminal: Terminal): void {
   for (const line of describeSkipped(found)) say(terminal, line);
 }
 
-/** Says what is broken, one line each as far as a person will read; what no format takes is one line, however many there are. */
+/**
+ * Says what is broken, one line each as far as a person will read. What is of a format that is not served is one line for each format,
+ * and what no format takes is one line, however many there are.
+ */
 export function describeSkipped({ skipped }: Discovery): string[] {
+  const unserved = skipped.filter(({ format }) => format !== undefined);
   const unknown = skipped.filter(({ reason }) => reason === NO_FORMAT);
-  const broken = unknown.length > 1 ? skipped.filter((one) => !unknown.includes(one)) : skipped;
-  const lines = broken.slice(0, SKIPPED_SHOWN).map(({ path, reason }) => `skipped ${path}: ${reason}`);
+  const isGrouped = (one: Skipped): boolean => unserved.includes(one) || (unknown.length > 1 && unknown.includes(one));
+  const broken = skipped.filter((one) => !isGrouped(one));
+  const lines = broken.slice(0, SKIPPED_SHOWN).map(describeOne);
   const more = broken.length - lines.length;
   if (more > 0) lines.push(`skipped ${more} more`);
+  lines.push(...describeUnserved(unserved));
   return unknown.length > 1 ? [...lines, describeUnknown(unknown.map(({ path }) => path))] : lines;
+}
+
+function describeOne({ path, reason, datasets }: Skipped): string {
+  return `skipped ${datasets === undefined ? '' : `${counted(datasets.length, 'dataset')} of `}${path}: ${reason}`;
+}
+
+/** `12 folders of N5 skipped: not served yet`; what is alone is named. */
+function describeUnserved(skipped: readonly Skipped[]): string[] {
+  const groups = new Map<string, { readonly format: UnservedFormat; readonly paths: string[] }>();
+  for (const { format, path } of skipped) {
+    if (format === undefined) continue;
+    const group = groups.get(format.name) ?? { format, paths: [] };
+    groups.set(format.name, group);
+    group.paths.push(path);
+  }
+  return [...groups.values()].map(({ format: { name, thing, advice }, paths }) => {
+    const which = paths.length === 1 ? ` (${paths[0]})` : '';
+    return `${counted(paths.length, thing)} of ${name} skipped: ${advice}${which}`;
+  });
 }
 
 /** `skipped 12 files and folders that no format takes: 10 .nii.gz, 2 .zarr`. */

@@ -1,6 +1,8 @@
 /** Edits as people read them. */
 import type { EditEvent } from '../client/edit-event.ts';
 import { readIds } from '../client/edit-result.ts';
+import { counted } from './counted.ts';
+import type { UndoWord } from './undo-words.ts';
 
 /** More ids than these are only counted. */
 const IDS_SHOWN = 6;
@@ -9,14 +11,22 @@ const OPS_SHOWN = 3;
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** What an edit did, in one line: `merge 17, 23 → 17; put annotation 4`. */
-export function describeEdit(ops: readonly object[], results: readonly unknown[]): string {
-  const shown = ops.slice(0, OPS_SHOWN).map((op, i) => describeOp(op as Fields, results[i])); // any object has fields
+/**
+ * What an edit did, in one line: `merge 17, 23 → 17; put annotation 4`.
+ *
+ * @param undoWord says what the undo of an edit comes to; default: `undo 4`.
+ */
+export function describeEdit(
+  ops: readonly object[],
+  results: readonly unknown[],
+  undoWord: UndoWord = (seq) => `undo ${seq}`,
+): string {
+  const shown = ops.slice(0, OPS_SHOWN).map((op, i) => describeOp(op as Fields, results[i], undoWord)); // any object has fields
   const more = ops.length - shown.length;
   return [...shown, ...(more > 0 ? [`and ${more} more`] : [])].join('; ') || 'nothing that the filter shows';
 }
 
-function describeOp(op: Fields, result: unknown): string {
+function describeOp(op: Fields, result: unknown, undoWord: UndoWord): string {
   const got: Fields = isFields(result) ? result : {};
   const name = String(op['op']);
   switch (name) {
@@ -40,12 +50,17 @@ function describeOp(op: Fields, result: unknown): string {
     case 'delete':
       return op['table'] === undefined ? name : `delete ${op['table']}${listIds(op['keys'])}`;
     case 'undo':
-      return op['seq'] === undefined ? name : `undo ${op['seq']}`;
+      return op['seq'] === undefined ? name : undoWord(Number(op['seq']));
     case 'meta':
       return op['key'] === undefined ? name : `meta ${cleanText(String(op['key']))}`;
     default:
       return cleanText(name);
   }
+}
+
+/** A remark behind an edit that came from a log whole, and left everything as it was. */
+export function noopRemark({ changes, cut }: EditEvent): string {
+  return cut !== true && Object.keys(changes).length === 0 ? ' (nothing changed)' : '';
 }
 
 /** Who made an edit, for people. */
@@ -59,11 +74,6 @@ export function formatTime(ms: number): string {
   const two = (value: number): string => String(value).padStart(2, '0');
   const day = [at.getFullYear(), two(at.getMonth() + 1), two(at.getDate())].join('-');
   return `${day} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
-}
-
-/** `1 edit`, `2 edits`; thousands are set apart. */
-export function counted(count: number, thing: string, things = `${thing}s`): string {
-  return `${count.toLocaleString('en')} ${count === 1 ? thing : things}`;
 }
 
 /** A text of somebody else, without what could garble the terminal. */

@@ -2,16 +2,19 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type Seed, TABLES } from '../../protocol/edit-ops.ts';
 import { BflyError } from '../../protocol/errors.ts';
-import { viewVoxels } from '../../protocol/volume.ts';
 import type { EditOp } from '../client/edit-input.ts';
 import type { ConflictError, EditResult } from '../client/edit-result.ts';
 import { readBox, readSeq, withRemoteOptions } from './arguments.ts';
-import type { Context, EditSession } from './context.ts';
+import { checkEdit } from './check-edit.ts';
+import { type Context, type EditSession, say } from './context.ts';
+import { counted } from './counted.ts';
+import { EDIT_HELP } from './edit-help.ts';
 import { jsonLine, plainValue } from './edit-json.ts';
-import { OP_USAGES, type OpOptions, readOps } from './edit-ops.ts';
-import { counted, describeEdit } from './edit-text.ts';
+import { type OpOptions, readOps } from './edit-ops.ts';
+import { describeEdit } from './edit-text.ts';
 import { Interrupted } from './fault.ts';
 import { formatHistory } from './history.ts';
+import { inPlainWords } from './plain-words.ts';
 import { findUndos } from './redo.ts';
 import { readPath, withEditing } from './remote.ts';
 
@@ -57,22 +60,7 @@ export function addEdit(program: Command, context: Context): void {
     .action((url: string, path: string, name: string, words: string[], options: EditCommandOptions) =>
       edit({ url, path: readPath(path), name, words }, options, context),
     );
-  withRemoteOptions(command).addHelpText(
-    'after',
-    `
-Edits:
-${OP_USAGES.map((usage) => `  ${usage}`).join('\n')}
-
-Ids are whole numbers up to 2^64-1. redo takes the undo of an edit back. Files of put hold a row, a list
-of rows, or {table: rows}; ids in them may be texts. VALUE of meta is JSON, or a text; null removes it.
-
-Examples:
-  $ bfly edit localhost:2001 fly/medulla/training/bodies merge 17 23 --note "same axon"
-  $ bfly edit localhost:2001 fly/medulla/training/bodies cleave 23
-  $ bfly edit localhost:2001 fly/medulla/training/bodies split 17 --box 0,0,0,9,9,9 --seeds "3,4,5,1;8,4,5,2"
-  $ bfly edit localhost:2001 fly/medulla/training/bodies undo 12
-  $ bfly edit localhost:2001 fly/medulla/training/bodies merge 17 40 --base 12    unless others were first`,
-  );
+  withRemoteOptions(command).addHelpText('after', EDIT_HELP);
 }
 
 interface Asked {
@@ -89,7 +77,7 @@ async function edit(asked: Asked, options: EditCommandOptions, context: Context)
   const ops = await readOps(asked.name, asked.words, given);
   const patience = { patienceMs: PATIENCE_MS, ...(token === undefined ? {} : { token }) };
   await withEditing(context, asked.url, patience, async (session) => {
-    await checkVoxels(session, asked.path, ops);
+    const warnings = await checkEdit(session, asked.path, ops);
     const sent = asked.name === 'redo' ? await redoOps(session, asked.path, ops) : ops;
     const wishes = {
       ...(base === undefined ? {} : { base }),
@@ -98,8 +86,9 @@ async function edit(asked: Asked, options: EditCommandOptions, context: Context)
     };
     const result = await untilInterrupted(context, (signal) =>
       session.edit(asked.path, sent, { ...wishes, signal }),
-    ).catch((error: unknown) => explain(error, base, json === true, context));
+    ).catch((error: unknown) => explain(error, { ops: sent, base, json }, context));
     await context.terminal.out(json ? jsonLine(result) : formatResult(sent, result));
+    for (const warning of warnings) say(context.terminal, `${warning}; undo ${result.seq} takes the edit back`);
   });
 }
 
@@ -111,22 +100,6 @@ async function untilInterrupted<T>({ terminal }: Context, work: (signal: AbortSi
     return await work(abort.signal);
   } finally {
     forget();
-  }
-}
-
-/** The server counts bytes: voxels of another type and the same size would be taken for others. */
-async function checkVoxels(session: EditSession, path: string, ops: readonly EditOp[]): Promise<void> {
-  for (const op of ops) {
-    if (op.op !== 'write' || op.voxels === undefined) continue;
-    const info = await session.info(path);
-    if (info.kind !== 'channel') return; // refused as a whole by the edit
-    const wanted = viewVoxels(info.dtype, new Uint8Array(0)).constructor;
-    if (op.voxels.constructor === wanted) continue;
-    const found = op.voxels.constructor.name.replace('Array', '').replace('Big', '').toLowerCase();
-    throw new BflyError(
-      'BAD_REQUEST',
-      `the file of --voxels holds ${found}, the channel ${info.dtype}: save it as ${info.dtype}`,
-    );
   }
 }
 
@@ -143,8 +116,12 @@ async function redoOps(session: EditSession, path: string, wanted: readonly Edit
 }
 
 /** Says who was first. */
-async function explain(error: unknown, base: number | undefined, json: boolean, context: Context): Promise<never> {
-  if (!isConflict(error)) throw error;
+async function explain(
+  error: unknown,
+  { ops, base, json = false }: { ops: readonly EditOp[]; base: number | undefined; json: boolean | undefined },
+  context: Context,
+): Promise<never> {
+  if (!isConflict(error)) throw inPlainWords(error, ops);
   const { head, edits, more } = error;
   if (json) {
     const winners =

@@ -12,6 +12,7 @@ import { type Context, type EditSession, say } from './context.ts';
 import { counted } from './counted.ts';
 import { plainValue } from './edit-json.ts';
 import { Interrupted } from './fault.ts';
+import { leftOutOfNpy } from './left-out.ts';
 import { bodiesOf, legacyTables } from './legacy-export.ts';
 import { readPath, withEditing } from './remote.ts';
 import { foldHistory, readMetadata, readSnapshot, type StateAt } from './remote-log.ts';
@@ -100,10 +101,16 @@ async function exportChannel(url: string, target: string, options: ExportOptions
     throw new BflyError('BAD_REQUEST', 'give --out for JSON or --npy for the files of Butterfly, not both');
   const abort = new AbortController();
   const forget = terminal.onInterrupt(() => abort.abort(new Interrupted('interrupted; nothing was written')));
-  const state = await withEditing(context, url, token === undefined ? {} : { token }, (session) =>
-    at === undefined ? readNow(session, target, abort.signal) : readPast(session, target, at, abort.signal),
-  ).finally(forget);
-  if (npy !== undefined) return writeNpy(npy, target, state, context);
+  const { signal } = abort;
+  const { state, leftOut } = await withEditing(context, url, token === undefined ? {} : { token }, async (session) => {
+    const state = await (at === undefined ? readNow(session, target, signal) : readPast(session, target, at, signal));
+    return { state, leftOut: npy === undefined ? undefined : await leftOutOfNpy(session, target, state.seq, signal) };
+  }).finally(forget);
+  if (npy !== undefined) {
+    await writeNpy(npy, target, state, context);
+    if (leftOut !== undefined) say(terminal, leftOut);
+    return;
+  }
   if (out === undefined) {
     for (const text of jsonOf(target, state)) await terminal.out(text);
     return;

@@ -1,6 +1,7 @@
 /** What a person is told when a command fails: one line that says what to do. */
 import { CommanderError } from 'commander';
 import { BflyError } from '../../protocol/errors.ts';
+import { plainWords } from './plain-words.ts';
 
 /** Exit codes: 1 = it could not be done, 2 = the command line is wrong, 130 = interrupted. */
 export const EXIT = { DONE: 0, FAILED: 1, USAGE: 2, INTERRUPTED: 130 } as const;
@@ -15,10 +16,10 @@ export function faultLine(error: unknown): string {
   if (error instanceof CommanderError) return error.message.replace(/^error: /, '').replaceAll('\n', ' ');
   if (error instanceof Interrupted) return error.message;
   // Only UNAVAILABLE says less than the error of the system behind it.
-  if (error instanceof BflyError && error.code !== 'UNAVAILABLE') return oneLine(error.message);
+  if (error instanceof BflyError && error.code !== 'UNAVAILABLE') return plainWords(oneLine(error.message));
   const advice = adviceFor(error);
   if (advice !== undefined) return advice;
-  if (error instanceof BflyError) return oneLine(error.message);
+  if (error instanceof BflyError) return plainWords(oneLine(error.message));
   const message = error instanceof Error ? error.message : String(error);
   return `an error inside Butterfly: ${oneLine(message)} (--log-level debug shows where)`;
 }

@@ -5,10 +5,12 @@ import type { EditEvent } from '../client/edit-event.ts';
 import { readCount, readSeq, withRemoteOptions } from './arguments.ts';
 import type { Context } from './context.ts';
 import { jsonLine, plainEdit } from './edit-json.ts';
-import { cleanText, describeEdit, formatTime, userName } from './edit-text.ts';
+import { cleanText, describeEdit, formatTime, noopRemark, userName } from './edit-text.ts';
 import { Interrupted } from './fault.ts';
+import { pagesOfUser } from './history-user.ts';
 import { readPath, withEditing } from './remote.ts';
 import { formatTable } from './table.ts';
+import { type UndoWord, UndoWords } from './undo-words.ts';
 
 interface HistoryCommandOptions {
   readonly token?: string;
@@ -31,7 +33,7 @@ export function addHistory(program: Command, context: Context): void {
     .option('--after <seq>', 'only later edits than this one', readSeq)
     .option('--last <n>', 'only the last so many of the log', readCount)
     .option('--limit <n>', 'at most so many', readCount)
-    .option('--user <id>', 'only those of one user')
+    .option('--user <id|name>', 'only those of one user; a name shows all users of that name')
     .option('--kind <name...>', `only those with one of these: ${OP_NAMES.join(', ')}`, readKind)
     .option('--json', 'one JSON object a line, with what each edit changed; ids are texts')
     .action((url: string, path: string, options: HistoryCommandOptions) =>
@@ -56,19 +58,23 @@ async function history(url: string, path: string, options: HistoryCommandOptions
     await withEditing(context, url, token === undefined ? {} : { token }, async (session) => {
       const info = options.last === undefined ? undefined : await session.info(path);
       const first = info?.kind === 'channel' ? Math.max(0, info.head - (options.last ?? 0)) : 0;
-      const asked = session.history(path, {
+      const wishes = {
         after: Math.max(options.after ?? 0, first),
         ...(limit === undefined ? {} : { limit }),
-        ...(user === undefined ? {} : { user }),
         ...(kinds === undefined ? {} : { kinds }),
         signal: abort.signal,
-      });
+      };
+      const words = new UndoWords(session, path, abort.signal);
       let rows = 0;
-      for await (const { edits } of asked.pages()) {
-        if (edits.length > 0)
-          await terminal.out(
-            json ? edits.map((edit) => jsonLine(plainEdit(edit))).join('') : formatHistory(edits, rows === 0),
-          );
+      const pages =
+        user === undefined ? session.history(path, wishes).pages() : pagesOfUser(session, path, user, wishes, context);
+      for await (const { edits } of pages) {
+        if (edits.length === 0) continue;
+        if (!json) await words.learn(edits);
+        const text = json
+          ? edits.map((edit) => jsonLine(plainEdit(edit))).join('')
+          : formatHistory(edits, { hasTitles: rows === 0, isWhole: true, undoWord: words.word });
+        await terminal.out(text);
         rows += edits.length;
       }
       if (rows === 0 && !json) await terminal.out('no edits\n');
@@ -78,14 +84,26 @@ async function history(url: string, path: string, options: HistoryCommandOptions
   }
 }
 
+/** How edits are shown as columns. */
+export interface HistoryLook {
+  /** Default true. */
+  readonly hasTitles?: boolean;
+  /** The edits came with what they changed. */
+  readonly isWhole?: boolean;
+  /** See `describeEdit`. */
+  readonly undoWord?: UndoWord;
+}
+
 /** Edits as columns. */
-export function formatHistory(edits: readonly EditEvent[], hasTitles = true): string {
-  const rows = edits.map(({ seq, time, user, ops, results, note, cut }) => [
-    String(seq),
-    time > 0 ? formatTime(time) : '',
-    userName(user),
-    `${describeEdit(ops, results)}${cut === true ? ' (too large to show)' : ''}${note === undefined ? '' : `  # ${cleanText(note)}`}`,
-  ]);
+export function formatHistory(edits: readonly EditEvent[], look: HistoryLook = {}): string {
+  const { hasTitles = true, isWhole = false, undoWord } = look;
+  const rows = edits.map((edit) => {
+    const { seq, time, user, ops, results, note, cut } = edit;
+    const remarks = `${isWhole ? noopRemark(edit) : ''}${cut === true ? ' (too large to show)' : ''}`;
+    const said = note === undefined ? '' : `  # ${cleanText(note)}`;
+    const when = time > 0 ? formatTime(time) : '';
+    return [String(seq), when, userName(user), `${describeEdit(ops, results, undoWord)}${remarks}${said}`];
+  });
   const columns = edits.some(({ time }) => time > 0) ? [0, 1, 2, 3] : [0, 2, 3];
   const table = [...(hasTitles ? [['SEQ', 'TIME', 'USER', 'EDIT']] : []), ...rows];
   return formatTable(

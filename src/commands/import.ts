@@ -11,7 +11,7 @@ import type { KnownRegions } from '../utility/legacy-ops.ts';
 import { DEMO_SPLIT, type LegacyNode, type LegacySplit, readNode, readSplit } from '../utility/legacy-text.ts';
 import { withRemoteOptions } from './arguments.ts';
 import { type Context, type EditSession, say } from './context.ts';
-import { counted } from './edit-text.ts';
+import { counted } from './counted.ts';
 import { Interrupted } from './fault.ts';
 import { digestOf, mergeEdits, regionEdits } from './import-plan.ts';
 import { readPath, withEditing } from './remote.ts';

@@ -7,6 +7,7 @@ import type { LogLevel } from '../utility/log.ts';
 import { openProgress } from '../utility/progress.ts';
 import { readVoxel, withLogLevel } from './arguments.ts';
 import { type Context, say } from './context.ts';
+import { counted } from './counted.ts';
 import { Interrupted } from './fault.ts';
 import { readPath } from './remote.ts';
 
@@ -80,5 +81,9 @@ async function ingest(source: string, target: string, options: IngestCommandOpti
     progress.end();
     forget();
   }
-  say(terminal, `${last?.voxelsTotal ?? 0} voxels ingested as ${readPath(target)}`);
+  if (last !== undefined) return say(terminal, `${counted(last.voxelsTotal, 'voxel')} ingested as ${readPath(target)}`);
+  // Nothing was to be done, so nobody told how far it is.
+  say(terminal, `${readPath(target)} is already complete in ${options.data}; there was nothing to do`);
+  if (options.voxel !== undefined)
+    say(terminal, 'its voxel size stays as it was; another one can stand in the file that bfly discover writes');
 }

@@ -27,6 +27,7 @@ interface PullOptions extends RemoteOptions, StateOptions {
   readonly box?: Box;
   readonly out?: string;
   readonly force?: boolean;
+  readonly colour?: boolean;
 }
 
 /** More than this is pulled only with --force. */
@@ -46,6 +47,7 @@ export function addPull(program: Command, context: Context): void {
     .option('--mip <level>', 'resolution level, 0 = finest', readMip, 0)
     .option('--box <x0,y0,z0,x1,y1,z1>', 'box in voxels of the level (default: the whole level)', readBox)
     .option('-o, --out <file>', `file to write: ${VOLUME_ENDINGS}`, readOut)
+    .option('--colour', 'with --out FILE.png: ids of a segmentation in the colours of Butterfly')
     .option('--force', `pull more than ${formatBytes(LARGE_BYTES)}`)
     .action((url: string, path: string, options: PullOptions) => pull(url, path, options, context));
   withRemoteOptions(withStateOptions(command)).addHelpText(
@@ -55,12 +57,14 @@ Files:
   .npy         numpy array [z, y, x], any dtype
   .raw         the bare voxels, x fastest, little-endian
   .tif, .tiff  one page for each z, uncompressed, up to 32 bits a voxel
-  .png         uint8 and uint16; slices stand one below the other
+  .png         grey, uint8 and uint16; with --colour, ids of any size, which cannot be read back from it;
+               slices stand one below the other
 
 Examples:
   $ bfly pull http://127.0.0.1:2001 fly/medulla/training/em                       min, max, mean
   $ bfly pull 127.0.0.1:2001 fly/medulla/training/em --box 0,0,9,250,250,10 -o slice.png
   $ bfly pull 127.0.0.1:2001 fly/medulla/training/bodies --mip 1 -o bodies.npy
+  $ bfly pull 127.0.0.1:2001 fly/medulla/training/bodies --box 0,0,9,250,250,10 --colour -o slice.png
   $ bfly pull 127.0.0.1:2001 fly/medulla/training/bodies --merged --at 12 -o then.npy`,
   );
 }
@@ -74,6 +78,7 @@ async function pull(url: string, pathText: string, options: PullOptions, context
   const path = readPath(pathText);
   const facts = await withSession(context, url, options, async (session) => {
     const stored = await channelAt(session, path);
+    checkColour(stored, options);
     // Ids of bodies are uint64, whatever the voxels are.
     const channel: ChannelInfo = options.merged === true ? { ...stored, dtype: 'uint64' } : stored;
     const level = mipOf(channel, options.mip);
@@ -82,6 +87,15 @@ async function pull(url: string, pathText: string, options: PullOptions, context
     return pullInto(session, { channel, level, box, options }, context);
   });
   if (options.out === undefined) await context.terminal.out(formatFacts(facts));
+}
+
+/** @throws BflyError BAD_REQUEST where there is nothing to colour. */
+function checkColour({ path, type, dtype }: ChannelInfo, { colour = false, out }: PullOptions): void {
+  if (!colour) return;
+  if (out === undefined) throw new BflyError('BAD_REQUEST', '--colour makes a picture: add --out FILE.png');
+  if (type === 'segmentation' && dtype !== 'float32') return;
+  const found = type === 'image' ? 'an image' : `of ${dtype}`;
+  throw new BflyError('BAD_REQUEST', `--colour shows ids, and ${path} is ${found}: leave it out`);
 }
 
 function checkSize(channel: ChannelInfo, level: MipInfo, box: Box, options: PullOptions): void {
@@ -126,7 +140,10 @@ async function pullInto(
   const slabs = pullSlabs(session, request);
   try {
     if (options.out === undefined) return await summarise(slabs, channel, box);
-    await writeFileWhole(options.out, volumeFileChunks(options.out, { dtype, shape, voxel: level.voxel }, slabs));
+    await writeFileWhole(
+      options.out,
+      volumeFileChunks(options.out, { dtype, shape, voxel: level.voxel, colour: options.colour === true }, slabs),
+    );
   } finally {
     progress.end();
     forget();

@@ -11,18 +11,31 @@ import { readIds } from '../client/edit-result.ts';
 export function findUndos(
   undos: readonly { readonly seq: number; readonly ops: readonly object[] }[],
   seq: number,
-): number[] {
+): readonly number[] {
+  const out = undosInForce(undos);
+  const isUndo = undos.some((undo) => undo.seq === seq);
+  return isUndo && !out.has(seq) ? [seq] : (out.get(seq) ?? []);
+}
+
+/**
+ * What is out of force, and by which undos.
+ *
+ * @param undos as of `findUndos`.
+ * @returns seqs of undos, ascending, by the edit that they keep out of force; edits in force are not in it.
+ */
+export function undosInForce(
+  undos: readonly { readonly seq: number; readonly ops: readonly object[] }[],
+): ReadonlyMap<number, readonly number[]> {
   const out = new Map<number, number[]>();
   // Undos name earlier edits: from the last one back, each is decided before it is looked at.
   for (const { seq: undo, ops } of undos.toReversed()) {
-    if (undo === seq && !out.has(undo)) return [undo];
     if (out.has(undo)) continue;
-    for (const named of namedBy(ops)) out.set(named, [undo, ...(out.get(named) ?? [])]);
+    for (const named of new Set(seqsUndone(ops))) out.set(named, [undo, ...(out.get(named) ?? [])]);
   }
-  return out.get(seq) ?? [];
+  return out;
 }
 
-function namedBy(ops: readonly object[]): Set<number> {
-  const named = ops.flatMap((op) => ('op' in op && op.op === 'undo' && 'seq' in op ? readIds([op.seq]) : []));
-  return new Set(named.map(Number));
+/** The edits that the undos in some ops name. */
+export function seqsUndone(ops: readonly object[]): number[] {
+  return ops.flatMap((op) => ('op' in op && op.op === 'undo' && 'seq' in op ? readIds([op.seq]).map(Number) : []));
 }

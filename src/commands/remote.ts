@@ -2,7 +2,14 @@
 import { userInfo } from 'node:os';
 import { BflyError } from '../../protocol/errors.ts';
 import { type ChannelInfo, type MipInfo, pathFault } from '../../protocol/volume.ts';
-import { type Context, type EditConnectOptions, type EditSession, type RemoteSession, say } from './context.ts';
+import {
+  type Context,
+  type EditConnectOptions,
+  type EditSession,
+  type RemoteSession,
+  say,
+  type Terminal,
+} from './context.ts';
 
 /** Options that every command with a URL has. */
 export interface RemoteOptions {
@@ -42,6 +49,8 @@ export async function withSession<T>(
 
 /** Options of `withEditing`. */
 export interface EditingOptions extends RemoteOptions {
+  /** Shown to others, where the server does not know who we are; default: the name at this machine. */
+  readonly name?: string;
   /** How long a lost connection may stay lost before the work fails, ms; default: for ever. */
   readonly patienceMs?: number;
   readonly writers?: NonNullable<EditConnectOptions['writers']>;
@@ -59,14 +68,14 @@ export async function withEditing<T>(
 ): Promise<T> {
   const { terminal, parts, version } = context;
   const { token, writers, patienceMs } = options;
-  const name = terminal.env['USER'] ?? terminal.env['USERNAME'] ?? loginName();
+  const name = options.name ?? nameHere(terminal);
   const address = serverUrl(url);
   const session = await parts
     .connectEditor(address, {
       client: `bfly/${version}`,
       reconnect: { maxMs: 5_000 },
       ...(token === undefined ? {} : { token }),
-      ...(name === undefined ? {} : { name: name.slice(0, MAX_NAME) }),
+      ...(name === undefined ? {} : { name }),
       ...(writers === undefined ? {} : { writers }),
     })
     .catch(noServer(address));
@@ -95,9 +104,9 @@ export async function withEditing<T>(
 }
 
 /** Shown to others where the server does not know who we are. */
-function loginName(): string | undefined {
+function nameHere({ env }: Terminal): string | undefined {
   try {
-    return userInfo().username;
+    return (env['USER'] ?? env['USERNAME'] ?? userInfo().username).slice(0, MAX_NAME);
   } catch {
     return undefined; // the system may not know this user
   }

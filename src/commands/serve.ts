@@ -5,6 +5,8 @@ import { catalogueChannels, writeCatalogueYaml } from '../utility/config.ts';
 import { openProgress } from '../utility/progress.ts';
 import { readMebibytes, readPort, withLogLevel } from './arguments.ts';
 import { type Context, say } from './context.ts';
+import { counted } from './counted.ts';
+import { describeKept } from './kept-edits.ts';
 import { planServer, type ServeOptions, type ServePlan } from './serve-plan.ts';
 
 /** Adds the command. */
@@ -54,7 +56,7 @@ async function serve(sources: readonly string[], options: ServeOptions, context:
   for (const warning of plan.warnings) say(terminal, warning);
   if (options.out !== undefined) {
     await writeFileWhole(options.out, [Buffer.from(writeCatalogueYaml(plan.server.catalogue))]);
-    say(terminal, `${catalogueChannels(plan.server.catalogue).length} channels written to ${options.out}`);
+    say(terminal, `${counted(catalogueChannels(plan.server.catalogue).length, 'channel')} written to ${options.out}`);
   }
   await runServer(plan, context);
 }
@@ -80,10 +82,11 @@ async function runServer(plan: ServePlan, context: Context): Promise<void> {
       },
     });
     progress.end();
-    const { url, transport, channels } = server;
-    await terminal.out(`bfly listening on ${url} (${transport}), ${channels} channels\n`);
+    const { url, transport, channels, keptEdits } = server;
+    await terminal.out(`bfly listening on ${url} (${transport}), ${counted(channels, 'channel')}\n`);
     if (plan.server.demo) await terminal.out(await demoHints(url));
     else if (channels === 0) say(terminal, 'there is nothing to show yet; try bfly serve FOLDER, or bfly serve --demo');
+    for (const line of await describeKept(keptEdits)) say(terminal, line);
     await interrupted;
     await server.stop();
   } catch (error) {

@@ -27,7 +27,7 @@ export function formatVec(vec: readonly number[]): string {
 
 /** Bytes with a binary prefix: `14.9 MiB`. */
 export function formatBytes(bytes: number): string {
-  const prefixes = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB'];
+  const prefixes = [bytes === 1 ? 'byte' : 'bytes', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB'];
   let scale = 0;
   let rest = bytes;
   while (rest >= 1023.95 && scale < prefixes.length - 1) {

@@ -4,8 +4,9 @@ import { readFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError } from 'commander';
 import { BflyError } from '../../protocol/errors.ts';
 import { GRANTABLE, type Grant, grantPathFault, userFault } from '../utility/auth-config.ts';
-import { writeTokenYaml } from '../utility/read-auth-config.ts';
+import { addTokenTo, type NewToken, writeTokenYaml } from '../utility/write-auth-config.ts';
 import { type Context, say } from './context.ts';
+import { counted } from './counted.ts';
 
 interface TokenOptions {
   readonly user: string;
@@ -14,6 +15,7 @@ interface TokenOptions {
   /** Milliseconds since 1970. */
   readonly expires?: number;
   readonly sign?: string;
+  readonly into?: string;
   readonly issuer?: string;
   readonly audience?: string;
 }
@@ -40,6 +42,10 @@ export function addToken(program: Command, context: Context): void {
       'how long it holds: 90m, 12h, 7d, 4w or a date (default: for ever; signed: 30d)',
       readEnd,
     )
+    .option(
+      '--into <file.yaml>',
+      'add it to a file for bfly serve --auth, which is made if need be, and print it alone',
+    )
     .option('--sign <file>', 'sign it with a private key (PEM or JWK) or a secret of 32 bytes or more')
     .option('--issuer <text>', 'iss of a signed token')
     .option('--audience <text>', 'aud of a signed token')
@@ -52,7 +58,7 @@ everything below it; the path * is everything.
 
 Examples:
   $ bfly token --user ada --name "Ada Lovelace" --grant fly/medulla=edit --grant '*=read'
-  $ bfly token --user guest --grant fly=read,annotate --expires 7d
+  $ bfly token --user guest --grant fly=read,annotate --expires 7d --into auth.yaml
   $ bfly token --user ada --grant fly=edit --sign private.pem --issuer lab --expires 12h
 
 The file of --auth:
@@ -71,13 +77,30 @@ The file of --auth:
 
 async function makeToken(options: TokenOptions, context: Context): Promise<void> {
   const { user, name = user, grant: grants, expires } = options;
+  if (options.sign !== undefined && options.into !== undefined)
+    throw new BflyError('BAD_REQUEST', 'a signed token stands in no file: leave out --into or --sign');
   if (options.sign !== undefined) return signToken(options, options.sign, context);
   if (options.issuer !== undefined || options.audience !== undefined)
     throw new BflyError('BAD_REQUEST', '--issuer and --audience belong to a signed token: add --sign FILE');
   const token = `bfly_${randomBytes(32).toString('base64url')}`;
-  const lines = writeTokenYaml({ token, user, name, grants, ...(expires === undefined ? {} : { expiresAt: expires }) });
+  const rule = { token, user, name, grants, ...(expires === undefined ? {} : { expiresAt: expires }) };
+  if (options.into !== undefined) return addTokenInto(rule, options.into, context);
+  const lines = writeTokenYaml(rule);
   await context.terminal.out(`${token}\n\n${lines}`);
   say(context.terminal, `give the first line to ${user} alone, and put the others into the file of bfly serve --auth`);
+}
+
+/** Puts a token into a file; what is printed on standard output is the token alone. */
+async function addTokenInto(rule: NewToken, file: string, { terminal }: Context): Promise<void> {
+  const { user } = rule;
+  const config = await addTokenTo(file, rule);
+  await terminal.out(`${rule.token}\n`);
+  const tokens = config.tokens.filter((one) => one.user === user).length;
+  const has = tokens === 1 ? `${user} may enter` : `${user} has ${counted(tokens, 'token')}`;
+  say(terminal, `${has} by ${file} now: a server of bfly serve --auth ${file} takes it up at once`);
+  say(terminal, `give the token to ${user} alone, for --token or BFLY_TOKEN: BFLY_TOKEN=bfly_… bfly ls HOST:PORT`);
+  if (config.revoked.users.has(user))
+    say(terminal, `but ${file} also revokes ${user}: nobody enters by this token until that goes`);
 }
 
 async function signToken(options: TokenOptions, keyFile: string, { terminal, parts }: Context): Promise<void> {

@@ -1,21 +1,28 @@
 /** `bfly watch`: edits as they come. */
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
+import { BflyError } from '../../protocol/errors.ts';
+import type { EditEvent } from '../client/edit-event.ts';
 import type { Peer } from '../client/presence.ts';
 import type { Subscription } from '../client/subscription.ts';
 import { readCount, readSeq, withRemoteOptions } from './arguments.ts';
 import { type Context, say, type Terminal } from './context.ts';
 import { jsonLine, plainEdit, plainValue } from './edit-json.ts';
-import { cleanText, describeEdit, formatTime, userName } from './edit-text.ts';
+import { cleanText, describeEdit, formatTime, noopRemark, userName } from './edit-text.ts';
 import { readPath, withEditing } from './remote.ts';
+import { UndoWords } from './undo-words.ts';
 
 interface WatchOptions {
   readonly token?: string;
   readonly since?: number;
   readonly count?: number;
   readonly presence: boolean;
+  readonly as?: string;
   readonly json?: boolean;
 }
 
+/** What the others see one at who watches: no tool of theirs is called so. */
+const WATCHING = 'bfly watch';
+const MAX_NAME_BYTES = 64;
 /** A pointer that moves is told so often. */
 const MOVES_EVERY_MS = 1_000;
 
@@ -33,26 +40,35 @@ export function addWatch(program: Command, context: Context): void {
     .option('--since <seq>', 'begin behind this edit; 0 = with the first (default: with the next)', readSeq)
     .option('--count <n>', 'end after so many edits', readCount)
     .option('--no-presence', 'edits alone')
+    .option('--as <name>', 'let the others see you here under a name (default: nobody sees who watches)', readName)
     .option('--json', 'one JSON object a line; ids are texts')
     .action((url: string, path: string, options: WatchOptions) => watch(url, readPath(path), options, context));
   withRemoteOptions(command).addHelpText(
     'after',
     `
+Watching is silent: the others do not see it unless --as NAME says so. Then they see somebody of that name,
+who has no cursor and nothing selected. Where a token says who you are, they see the name of its user.
+
 Examples:
   $ bfly watch localhost:2001 fly/medulla/training/bodies
   $ bfly watch localhost:2001 fly/medulla/training/bodies --since 120
+  $ bfly watch localhost:2001 fly/medulla/training/bodies --as "Ada, writing"
   $ bfly watch localhost:2001 fly/medulla/training/bodies --since 0 --json > edits.jsonl`,
   );
 }
 
 async function watch(url: string, path: string, options: WatchOptions, context: Context): Promise<void> {
   const { terminal } = context;
-  const { token, since, presence, json = false } = options;
-  await withEditing(context, url, token === undefined ? {} : { token }, async (session) => {
+  const { token, since, presence, as: name, json = false } = options;
+  if (name !== undefined && !presence)
+    throw new BflyError('BAD_REQUEST', '--as shows you to the others and --no-presence nobody: give one of them');
+  const identity = { ...(token === undefined ? {} : { token }), ...(name === undefined ? {} : { name }) };
+  await withEditing(context, url, identity, async (session) => {
     const from = since === undefined ? { snapshot: false } : { from: since };
     const subscription = session.subscribe(path, { ...from, presence });
     const forget = terminal.onInterrupt(() => subscription.close());
-    const watcher = new Watcher(subscription, terminal, json);
+    if (name !== undefined) subscription.presence.set({ tool: WATCHING });
+    const watcher = new Watcher(subscription, new UndoWords(session, path), terminal, json);
     try {
       await watcher.run(options.count ?? Number.POSITIVE_INFINITY);
     } finally {
@@ -63,17 +79,26 @@ async function watch(url: string, path: string, options: WatchOptions, context: 
   });
 }
 
+/** At most 64 bytes of a name are told. */
+function readName(text: string): string {
+  const name = cleanText(text);
+  if (name !== '' && Buffer.byteLength(name) <= MAX_NAME_BYTES) return name;
+  throw new InvalidArgumentError(`It is a name of 1 to ${MAX_NAME_BYTES} bytes.`);
+}
+
 /** Writes what a subscription tells. */
 class Watcher {
   readonly #subscription: Subscription;
+  readonly #words: UndoWords;
   readonly #terminal: Terminal;
   readonly #json: boolean;
   readonly #shown = new Map<string, { readonly peer: Peer; readonly text: string; readonly atMs: number }>();
   #timer: NodeJS.Timeout | undefined;
   #hasBeenLive = false;
 
-  constructor(subscription: Subscription, terminal: Terminal, json: boolean) {
+  constructor(subscription: Subscription, words: UndoWords, terminal: Terminal, json: boolean) {
     this.#subscription = subscription;
+    this.#words = words;
     this.#terminal = terminal;
     this.#json = json;
   }
@@ -87,6 +112,7 @@ class Watcher {
       this.#hasBeenLive = true;
     });
     subscription.on('reset', ({ head, newEpoch }) => {
+      if (newEpoch) this.#words.forget();
       const why = newEpoch ? 'the log was begun anew' : 'the edits from there on cannot be had';
       say(this.#terminal, `${why}; going on with what comes behind edit ${head}`);
     });
@@ -94,10 +120,20 @@ class Watcher {
     for (let left = count; left > 0; left--) {
       const { done, value: edit } = await edits.next();
       if (done === true) return;
-      const line = `${formatTime(edit.time)}  ${userName(edit.user)}  ${edit.seq}  ${describeEdit(edit.ops, edit.results)}`;
-      const note = edit.note === undefined ? '' : `  # ${cleanText(edit.note)}`;
-      await this.#terminal.out(this.#json ? jsonLine({ kind: 'edit', ...plainEdit(edit) }) : `${line}${note}\n`);
+      await this.#terminal.out(this.#json ? jsonLine({ kind: 'edit', ...plainEdit(edit) }) : await this.#lineOf(edit));
     }
+  }
+
+  async #lineOf(edit: EditEvent): Promise<string> {
+    const { seq, time, user, ops, results, note } = edit;
+    const hasLearnt = await this.#words.learn([edit]).then(
+      () => true,
+      // The line goes on all the same when the connection is lost meanwhile.
+      () => false,
+    );
+    const what = `${describeEdit(ops, results, hasLearnt ? this.#words.word : undefined)}${noopRemark(edit)}`;
+    const said = note === undefined ? '' : `  # ${cleanText(note)}`;
+    return `${formatTime(time)}  ${userName(user)}  ${seq}  ${what}${said}\n`;
   }
 
   end(): void {
@@ -142,11 +178,11 @@ class Watcher {
 function describePeer({ state }: Peer): string {
   const { cursor, tool, select } = state;
   const parts = [
-    ...(Array.isArray(cursor) ? [`at ${cursor.map((value) => Math.round(Number(value))).join(', ')}`] : []),
+    Array.isArray(cursor) ? `at ${cursor.map((value) => Math.round(Number(value))).join(', ')}` : 'here',
     ...(typeof tool === 'string' ? [`with ${cleanText(tool)}`] : []),
     ...(Array.isArray(select) && select.length > 0
       ? [`has selected ${select.slice(0, 6).map(String).join(', ')}`]
       : []),
   ];
-  return parts.length === 0 ? 'is here' : `is ${parts.join(', ')}`.replace('is has', 'has');
+  return `is ${parts.join(', ')}`;
 }

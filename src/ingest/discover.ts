@@ -27,6 +27,7 @@ import {
   mergeCatalogues,
   nameSiblings,
 } from '../utility/catalogue.ts';
+import { type UnservedFormat, unservedIn } from './unserved-format.ts';
 
 /** Lists the volumes at a path; undefined, NOT_FOUND or UNSUPPORTED = no data; UNSUPPORTED with `details.kind` = broken data. */
 export type FindVolumes = (path: string) => Promise<readonly FoundVolume[] | undefined>;
@@ -36,6 +37,10 @@ export interface Skipped {
   /** Absolute path, for the person at this machine. */
   readonly path: string;
   readonly reason: string;
+  /** It is whole, but of a format that is not served. */
+  readonly format?: UnservedFormat;
+  /** These parts of the file alone: others are served. */
+  readonly datasets?: readonly string[];
 }
 
 /** What a folder holds. */
@@ -65,13 +70,14 @@ export async function discover(root: string, find: FindVolumes): Promise<Discove
   );
   if (!isFolder) {
     const volumes = await find(top);
-    if (volumes !== undefined) return { ...directly(top, volumes), skipped: [] };
+    if (volumes !== undefined) return { ...directly(top, volumes), skipped: refusedIn(top, volumes) };
     throw new BflyError('UNSUPPORTED', `"${path.basename(top)}" is no volume that can be read`);
   }
   const walk = new Walk(find);
   const asked = await walk.probe(top);
   if (typeof asked !== 'string') return { ...directly(top, asked), skipped: walk.skipped };
-  await walk.run(top);
+  // What is inside a volume is no volume.
+  if (walk.skipped.every(({ format }) => format === undefined)) await walk.run(top);
   return { ...arrange(path.basename(top) || TOP, walk.groups), skipped: walk.skipped };
 }
 
@@ -93,6 +99,9 @@ class Walk {
   readonly groups: Group[] = [];
   readonly skipped: Skipped[] = [];
   readonly #find: FindVolumes;
+  /** Files that belong to volumes which name them, and the folders that these lie in. */
+  readonly #parts = new Set<string>();
+  readonly #foldersOfParts = new Set<string>();
   /** Real paths of folders that were looked at. */
   readonly #seen = new Set<string>();
   /** Linked folders wait, so that a folder is known by its own place rather than by a link to it. */
@@ -108,6 +117,22 @@ class Walk {
     for (let link = this.#linked.shift(); link !== undefined; link = this.#linked.shift()) {
       await this.#subfolder(link, link.name);
     }
+    await this.#leaveOutParts();
+  }
+
+  /** A volume may name its files after they were taken for volumes themselves, or their folder for a stack. */
+  async #leaveOutParts(): Promise<void> {
+    if (this.#parts.size === 0) return;
+    const isPart = (item: { readonly path: string }): boolean =>
+      this.#parts.has(item.path) || this.#foldersOfParts.has(item.path);
+    const inside: Place[] = [];
+    for (const [i, group] of this.groups.entries()) {
+      for (const { name, path: folder } of group.channels.filter((channel) => this.#foldersOfParts.has(channel.path)))
+        inside.push({ folder, trail: [...group.trail, name] });
+      this.groups[i] = { ...group, channels: group.channels.filter((channel) => !isPart(channel)) };
+    }
+    this.skipped.splice(0, this.skipped.length, ...this.skipped.filter((item) => !isPart(item)));
+    for (const place of inside) await this.#folder(place);
   }
 
   /** Asks the formats; never throws. @returns the volumes; 'broken' where it was data and is now in `skipped`. */
@@ -137,7 +162,9 @@ class Walk {
   }
 
   async #file(group: Group, name: string): Promise<void> {
-    const asked = await this.probe(path.join(group.folder, name));
+    const file = path.join(group.folder, name);
+    if (this.#parts.has(file)) return;
+    const asked = await this.probe(file);
     if (typeof asked !== 'string') this.#take(group, name, asked);
   }
 
@@ -146,6 +173,8 @@ class Walk {
     const real = await realpath(folder).catch((error: unknown) => this.#skip(folder, error));
     if (real === undefined || this.#seen.has(real)) return;
     this.#seen.add(real);
+    // Where tiles of a grid lie there is no stack, but there may be volumes beside them.
+    if (this.#foldersOfParts.has(folder)) return this.#folder({ folder, trail: [...place.trail, name] });
     const asked = await this.probe(folder);
     // A broken volume is not descended into: its chunks are no volumes.
     if (asked === 'broken') return;
@@ -157,6 +186,11 @@ class Walk {
   #take(group: Group, name: string, volumes: readonly FoundVolume[]): void {
     const [first, ...others] = volumes;
     if (first === undefined) return;
+    for (const file of volumes.flatMap(({ parts }) => [...(parts?.() ?? [])])) {
+      this.#parts.add(file);
+      this.#foldersOfParts.add(path.dirname(file));
+    }
+    this.skipped.push(...refusedIn(path.join(group.folder, name), volumes));
     if (others.length === 0) group.channels.push(channelOf(first, name));
     else {
       const channels = volumes.map((volume) => channelOf(volume, nameOfOneOfMany(volume)));
@@ -186,8 +220,23 @@ class Walk {
 
   #skip(file: string, error: unknown): void {
     const reason = error instanceof BflyError ? error.message : reasonOf(error);
-    this.skipped.push({ path: file, reason });
+    const format = unservedIn(error);
+    this.skipped.push({ path: file, reason, ...(format === undefined ? {} : { format }) });
   }
+}
+
+/** More datasets than these are only counted. */
+const REFUSED_NAMED = 3;
+
+/** What else a file holds beside its volumes; nothing where one of its datasets was asked for. */
+function refusedIn(file: string, volumes: readonly FoundVolume[]): Skipped[] {
+  return volumes.flatMap(({ spec, refused = [] }) => {
+    if (refused.length === 0 || spec.path !== file) return [];
+    const faults = refused.slice(0, REFUSED_NAMED).map(({ dataset, fault }) => `"${dataset}" has ${fault}`);
+    const more = refused.length - faults.length;
+    const reason = [...faults, ...(more > 0 ? [`and ${more} more`] : [])].join(', ');
+    return [{ path: file, reason, datasets: refused.map(({ dataset }) => dataset) }];
+  });
 }
 
 /** Whether a format's answer says more than that a path is not of its kind. */

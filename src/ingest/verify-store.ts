@@ -4,13 +4,13 @@ import { BflyError } from '../../protocol/errors.ts';
 import { type Channel, channelRecord, openChannel } from '../core/channel.ts';
 import { dropCheckpoints } from '../core/edits/checkpoint.ts';
 import type { LogContext } from '../core/edits/log-context.ts';
-import { LogReader } from '../core/edits/log-reader.ts';
 import { type VerifyReport, verifyLog } from '../core/edits/verify.ts';
 import type { Database } from '../database/database.ts';
 import { openLmdbDatabase } from '../database/lmdb-database.ts';
 import { DatabaseLayer } from '../database/tables.ts';
 import type { TileMaker } from '../image/tile-maker.ts';
 import { SILENT_LOG } from '../utility/log.ts';
+import { editedPaths, editsOf } from './edited-paths.ts';
 
 /** What a verification of one path found. */
 export type StoreReport = VerifyReport;
@@ -44,7 +44,9 @@ export async function verifyStore({
   const database = await openLmdbDatabase(dataDir, { readOnly: !dropSnapshots });
   try {
     const reports: StoreReport[] = [];
-    for (const name of path === undefined ? editedPaths(database) : [knownPath(database, path)]) {
+    for (const name of path === undefined
+      ? editedPaths(database).map((edited) => edited.path)
+      : [knownPath(database, path)]) {
       const channel = await openChannel({ path: name }, database, NO_MAKER);
       const report = await verifyAtRest(database, channel);
       reports.push(report);
@@ -56,26 +58,17 @@ export async function verifyStore({
   }
 }
 
-/** Channels with edits, by path. */
-function editedPaths(database: Database): string[] {
-  const paths = database.records('channel:').map(([name]) => name.slice('channel:'.length));
-  return paths.filter((path) => headOf(database, channelRecord(database, path)?.number ?? 0) > 0).sort();
-}
-
 function knownPath(database: Database, path: string): string {
   if (channelRecord(database, path) !== undefined) return path;
   throw new BflyError('NOT_FOUND', `${path} is not in the store; without a path, every channel with edits is verified`);
 }
 
-const headOf = (database: Database, number: number): number =>
-  number === 0 ? 0 : new LogReader(database, number).last();
-
 /** A log that grew while it was read proves nothing: its parts are of different moments. */
 async function verifyAtRest(database: Database, channel: Channel): Promise<StoreReport> {
   for (let left = TRIES; ; left--) {
-    const before = headOf(database, channel.number);
+    const before = editsOf(database, channel.number);
     const report = await verifyWhole(contextOf(database, channel), before);
-    if (headOf(database, channel.number) === before) return report;
+    if (editsOf(database, channel.number) === before) return report;
     if (left <= 1)
       throw new BflyError(
         'UNAVAILABLE',
@@ -118,6 +111,7 @@ const unused = (): never => {
 const NO_MAKER: TileMaker = {
   open: unused,
   fromSource: unused,
+  file: unused,
   fromFiner: unused,
   transcode: unused,
   unique: unused,

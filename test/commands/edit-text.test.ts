@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { counted } from '../../src/commands/counted.ts';
 import { jsonLine, plainEdit, plainValue } from '../../src/commands/edit-json.ts';
-import { cleanText, counted, describeEdit } from '../../src/commands/edit-text.ts';
+import { cleanText, describeEdit } from '../../src/commands/edit-text.ts';
 import { formatHistory } from '../../src/commands/history.ts';
 import { findUndos } from '../../src/commands/redo.ts';
 

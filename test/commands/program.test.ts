@@ -202,6 +202,16 @@ describe('bfly ingest', () => {
     expect(err).toContain('bfly: 8 voxels ingested as e/s/d/c');
   });
 
+  it('says of a volume that is complete that there was nothing to do, and ends with 0', async () => {
+    const parts = { ingestVolume: async (): Promise<void> => {} };
+    const args = ['ingest', 'a.h5', 'e/s/d/c', '--data', 'store'];
+    const nothing = 'bfly: e/s/d/c is already complete in store; there was nothing to do\n';
+    expect(await run(args, { parts })).toEqual({ code: 0, out: '', err: nothing });
+    const { code, err } = await run([...args, '--voxel', '4,4,30'], { parts });
+    expect(code).toBe(0);
+    expect(err).toContain(`${nothing}bfly: its voxel size stays as it was; `);
+  });
+
   it('stops at a signal with 130 and says how to go on', async () => {
     const ingestVolume = async ({ signal }: IngestOptions): Promise<void> => signal.throwIfAborted();
     const { code, err } = await run(['ingest', 'a', 'e/s/d/c'], {

@@ -4,7 +4,7 @@ import path from 'node:path';
 import sharp from 'sharp';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BflyError } from '../../protocol/errors.ts';
-import type { Box, DType } from '../../protocol/volume.ts';
+import { type Box, type DType, viewVoxels } from '../../protocol/volume.ts';
 import { cutSlabs, pullSlabs } from '../../src/commands/pull-slabs.ts';
 import { npyHeader } from '../../src/utility/npy.ts';
 import { RemoteVolume } from './remote-volume.ts';
@@ -56,6 +56,63 @@ describe('bfly pull', () => {
     ).toEqual(Buffer.from(volume.bytes));
   });
 
+  it.each<[DType, number[][]]>([
+    // Values of Butterfly's own pictures: 1 → 107, 253, 200; 48 → 16, 132, 128; 1000 → 164, 236, 28 by uint16, 88, 244, 55 by uint32.
+    [
+      'uint8',
+      [
+        [200, 253, 107],
+        [128, 132, 16],
+      ],
+    ],
+    [
+      'uint16',
+      [
+        [200, 253, 107],
+        [28, 236, 164],
+      ],
+    ],
+    [
+      'uint32',
+      [
+        [200, 253, 107],
+        [55, 244, 88],
+      ],
+    ],
+    [
+      'uint64',
+      [
+        [200, 253, 107],
+        [148, 151, 97],
+      ],
+    ],
+  ])('writes ids of %s with --colour as Butterfly coloured them', async (dtype, colours) => {
+    const volume = new RemoteVolume(dtype, [2, 1, 1], [4, 4, 4], [0, 0, 0], 'segmentation');
+    const second = { uint8: 48n, uint16: 1_000n, uint32: 1_000n, uint64: 2n ** 64n - 1n }[String(dtype)] ?? 0n;
+    const view = viewVoxels(dtype, volume.bytes);
+    if (view instanceof BigUint64Array) view[1] = second;
+    else view[1] = Number(second);
+    expect((await pull(volume, '--colour', ...out('a.png'))).code).toBe(0);
+    const { data, info } = await sharp(await written('a.png'))
+      .raw()
+      .toBuffer({ resolveWithObject: true });
+    expect([info.width, info.height, info.channels, [...data]]).toEqual([2, 1, 3, colours.flat()]);
+  });
+
+  it('colours ids alone, and into pictures alone', async () => {
+    const ids = new RemoteVolume('uint64', [10, 9, 7], [4, 4, 4], [0, 0, 0], 'segmentation');
+    expect(await pull(ids, '--colour')).toMatchObject({
+      code: 1,
+      err: 'bfly: --colour makes a picture: add --out FILE.png\n',
+    });
+    expect((await pull(ids, '--colour', ...out('a.npy'))).err).toContain('the output must end in .png');
+    const image = new RemoteVolume('uint8', [10, 9, 7], [4, 4, 4]);
+    expect((await pull(image, '--colour', ...out('a.png'))).err).toBe(
+      'bfly: --colour shows ids, and e/s/d/c is an image: leave it out\n',
+    );
+    expect([...ids.pulled, ...image.pulled, ...(await readdir(folder))]).toEqual([]);
+  });
+
   it('says without a file what the values are like', async () => {
     const image = await pull(new RemoteVolume('uint16', [10, 9, 7], [4, 4, 4]));
     expect(image.out).toBe(
@@ -72,7 +129,7 @@ describe('bfly pull', () => {
   it('tells what cannot be written and what can, before anything is pulled', async () => {
     const volume = new RemoteVolume('uint64', [10, 9, 7], [4, 4, 4]);
     expect((await pull(volume, ...out('a.png'))).err).toBe(
-      'bfly: PNG holds uint8 and uint16, this is uint64; write .npy or .raw\n',
+      'bfly: PNG holds uint8 and uint16, this is uint64; write .npy or .raw, or ids in colours by --colour\n',
     );
     expect((await pull(volume, ...out('a.tif'))).err).toContain(
       'TIFF has no uint64 that programs can read; write .npy or .raw',

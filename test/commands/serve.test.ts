@@ -5,9 +5,11 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BflyError } from '../../protocol/errors.ts';
 import type { RunningServer, ServerOptions } from '../../src/commands/context.ts';
 import { describeSkipped } from '../../src/commands/discover.ts';
+import { servedFrom } from '../../src/commands/kept-edits.ts';
 import { planServer, type ServeOptions } from '../../src/commands/serve-plan.ts';
 import type { FoundVolume } from '../../src/image/source.ts';
 import { NO_FORMAT } from '../../src/ingest/discover.ts';
+import type { KeptEdits } from '../../src/ingest/edited-paths.ts';
 import { catalogueChannels } from '../../src/utility/config.ts';
 import { run } from './terminal.ts';
 
@@ -126,6 +128,23 @@ describe('the plan of a server', () => {
     ]);
   });
 
+  it('counts what is of a format that is not served, by format, and names what is alone', () => {
+    const n5 = { name: 'N5', thing: 'folder', advice: 'not served yet' } as const;
+    const nifti = { name: 'NIfTI', thing: 'file', advice: 'not served yet' } as const;
+    const of = (format: typeof n5 | typeof nifti, path: string) => ({ path, reason: 'told by its format', format });
+    const skipped = [of(n5, '/a'), { path: '/b.h5', reason: 'cut off' }, of(nifti, '/c.nii'), of(n5, '/d')];
+    expect(describeSkipped({ experiments: [], skipped })).toEqual([
+      'skipped /b.h5: cut off',
+      '2 folders of N5 skipped: not served yet',
+      '1 file of NIfTI skipped: not served yet (/c.nii)',
+    ]);
+  });
+
+  it('names the datasets of a served file that are skipped', () => {
+    const skipped = [{ path: '/a.h5', reason: '"t" has 2 dimensions', datasets: ['t'] }];
+    expect(describeSkipped({ experiments: [], skipped })).toEqual(['skipped 1 dataset of /a.h5: "t" has 2 dimensions']);
+  });
+
   it('warns of folders without volumes', async () => {
     await mkdir(at('empty'));
     expect((await plan([at('empty')])).warnings).toEqual([`no volume was found in ${at('empty')}`]);
@@ -133,14 +152,14 @@ describe('the plan of a server', () => {
 });
 
 describe('bfly serve', () => {
-  function fakeServer(channels: number) {
+  function fakeServer(channels: number, keptEdits: readonly KeptEdits[] = []) {
     const seen: { options?: ServerOptions; stopped: number } = { stopped: 0 };
     const startServer = async (options: ServerOptions): Promise<RunningServer> => {
       seen.options = options;
       const stop = async (): Promise<void> => {
         seen.stopped++;
       };
-      return { url: 'http://127.0.0.1:2001', port: 2001, transport: 'ws', channels, stop };
+      return { url: 'http://127.0.0.1:2001', port: 2001, transport: 'ws', channels, keptEdits, stop };
     };
     return { seen, startServer };
   }
@@ -154,6 +173,55 @@ describe('bfly serve', () => {
     expect([code, out, err]).toEqual([0, 'bfly listening on http://127.0.0.1:2001 (ws), 2 channels\n', '']);
     expect(seen.stopped).toBe(1);
   });
+
+  it('counts one channel as one', async () => {
+    const options = { onListen: (interrupt: () => void) => interrupt() };
+    const { out } = await run(['serve', at('data')], { ...options, parts: { ...fakeServer(1), findVolumes } });
+    expect(out).toBe('bfly listening on http://127.0.0.1:2001 (ws), 1 channel\n');
+    await run(['discover', at('data/ds/a.h5'), '-o', at('one.yaml')], { parts: { findVolumes } });
+    const { err } = await run(['discover', at('data/ds/a.h5'), '--force', '-o', at('one.yaml')], {
+      parts: { findVolumes },
+    });
+    expect(err).toBe(`bfly: 1 channel written to ${at('one.yaml')}\n`);
+  });
+
+  it('tells of edits whose paths are not served, and what to serve to see them', async () => {
+    const there = at('data/ds/a.h5');
+    const kept: KeptEdits[] = [
+      { path: 'root/data/ds/a.h5', edits: 2, source: there },
+      { path: 'root/data/other/b.h5', edits: 1, source: there },
+      { path: 'root/root/ds/a.h5', edits: 1, source: there },
+      { path: 'fly/s/d/c', edits: 1_000, source: there },
+      { path: 'root/old/ds/gone.h5', edits: 3, source: '/x/old/ds/gone.h5' },
+      { path: 'demo/cortex/cube/em', edits: 1 },
+    ];
+    const { err } = await run(['serve', at('data')], {
+      parts: { ...fakeServer(2, kept), findVolumes },
+      onListen: (interrupt) => interrupt(),
+    });
+    const keeps = 'bfly: the store keeps';
+    expect(err.split('\n')).toEqual([
+      `${keeps} 3 edits of 2 paths that are not served (root/data/ds/a.h5, root/data/other/b.h5); to see them, serve ${at('data')} as well`,
+      `${keeps} 1 edit of root/root/ds/a.h5, which is not served; to see them, serve ${there} as well`,
+      `${keeps} 1,000 edits of fly/s/d/c, which is not served; to see them, serve the configuration that calls ${there} so`,
+      `${keeps} 3 edits of root/old/ds/gone.h5, which is not served; its data are no longer in /x/old: serve them from where they are now, under the same path`,
+      `${keeps} 1 edit of demo/cortex/cube/em, which is not served; add --demo to see them`,
+      '',
+    ]);
+  });
+
+  it.each(['data/a.h5', 'data/ds/a.h5', 'data/s/ds/a.h5', 'data/e/s/ds/a.h5', 'data/e/s/x/ds/a.h5'])(
+    'finds from the path of %s the folder that was served',
+    async (file) => {
+      await rm(at('data'), { recursive: true });
+      await mkdir(path.dirname(at(file)), { recursive: true });
+      await writeFile(at(file), '');
+      const [channel = ''] = await paths([at('data')]);
+      const place = servedFrom(channel, at(file)) ?? '';
+      expect(await paths([place])).toEqual([channel]);
+      expect(at('data').startsWith(place) || place === at(file)).toBe(true);
+    },
+  );
 
   it('is what bfly does without a command', async () => {
     const { seen, startServer } = fakeServer(0);

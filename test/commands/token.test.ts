@@ -1,5 +1,5 @@
 import { createHash, createPublicKey, generateKeyPairSync } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -85,6 +85,81 @@ describe('bfly token', () => {
   it('wants a key for what only signed tokens have', async () => {
     const { code, err } = await run(['token', '--user', 'a', ...GRANT, '--issuer', 'lab']);
     expect([code, err]).toEqual([1, 'bfly: --issuer and --audience belong to a signed token: add --sign FILE\n']);
+  });
+});
+
+describe('bfly token --into', () => {
+  let folder = '';
+  const at = (name: string): string => path.join(folder, name);
+  beforeEach(async () => {
+    folder = await mkdtemp(path.join(tmpdir(), 'bfly-into-'));
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+  const into = (name: string, ...more: string[]) =>
+    run(['token', '--user', 'ada', ...GRANT, '--into', at(name), ...more]);
+  const admits = async (name: string, token: string): Promise<boolean> =>
+    isAdmitted(await (await rulesOf(await readFile(at(name), 'utf8'))).identify(token, undefined, Date.now()));
+
+  it('makes a file that its owner alone may read, lets the token in, and says how to use both', async () => {
+    const { code, out, err } = await into('auth.yaml');
+    expect(code).toBe(0);
+    expect(out).toMatch(/^bfly_[\w-]{43}\n$/);
+    expect(err).toContain(
+      `ada may enter by ${at('auth.yaml')} now: a server of bfly serve --auth ${at('auth.yaml')} takes`,
+    );
+    expect(err).toContain('BFLY_TOKEN=bfly_… bfly ls HOST:PORT');
+    expect((await stat(at('auth.yaml'))).mode & 0o777).toBe(0o600);
+    expect(await readFile(at('auth.yaml'), 'utf8')).not.toContain(out.trim());
+    expect(await admits('auth.yaml', out.trim())).toBe(true);
+    expect(await readdir(folder)).toEqual(['auth.yaml']);
+  });
+
+  it('adds to a file and leaves all else as it is: comments, other users, permissions, a link to it', async () => {
+    const text =
+      '# who works here\nanonymous: {pub: read} # visitors\ntokens:\n  - token: abcdefghijklmnopq\n    user: off\n    grants: {"*": admin}\n\nrevoked: [{user: eve}]\n';
+    await writeFile(at('real.yaml'), text, { mode: 0o640 });
+    await chmod(at('real.yaml'), 0o640);
+    await symlink('real.yaml', at('auth.yaml'));
+    const first = await into('auth.yaml', '--name', '#1: "Ada"', '--expires', '2999-01-31');
+    const second = await into('auth.yaml');
+    expect(second.err).toContain(`ada has 2 tokens by ${at('auth.yaml')} now`);
+    for (const token of [first.out.trim(), second.out.trim(), 'abcdefghijklmnopq'])
+      expect(await admits('real.yaml', token)).toBe(true);
+    const now = await readFile(at('real.yaml'), 'utf8');
+    for (const line of text.split('\n').slice(0, 5)) expect(now).toContain(line);
+    expect(now).toMatch(/name: ('#1: "Ada"'|"#1: \\"Ada\\"")/);
+    expect((await stat(at('real.yaml'))).mode & 0o777).toBe(0o640);
+    expect((await lstat(at('auth.yaml'))).isSymbolicLink()).toBe(true);
+  });
+
+  it.each([
+    ['tokens: []\n', true],
+    ['tokens:\n', true],
+    ['# nobody yet\n', true],
+    ['anonymous: {"*": read}\n', true],
+    ['tokens: {a: b}\n', 'tokens must be a list'],
+    ['- a\n', 'must be a map of keys and values'],
+    ['tokens: [\n', 'auth.yaml line'],
+    ['token: []\n', 'a key that is not known'],
+  ])('takes up %j: %s', async (text, verdict) => {
+    await writeFile(at('auth.yaml'), text);
+    const { code, out, err } = await into('auth.yaml');
+    if (verdict === true) {
+      expect([code, await admits('auth.yaml', out.trim())]).toEqual([0, true]);
+      return;
+    }
+    expect([code, out]).toEqual([1, '']);
+    expect(err).toContain(verdict);
+    expect(await readFile(at('auth.yaml'), 'utf8')).toBe(text);
+  });
+
+  it('says that a user is revoked, and that signed tokens stand in no file', async () => {
+    await writeFile(at('auth.yaml'), 'revoked: [{user: ada}]\n');
+    expect((await into('auth.yaml')).err).toContain('also revokes ada: nobody enters by this token until that goes');
+    expect(await into('auth.yaml', '--sign', 'key.pem')).toMatchObject({
+      code: 1,
+      err: 'bfly: a signed token stands in no file: leave out --into or --sign\n',
+    });
   });
 });
 

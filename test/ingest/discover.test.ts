@@ -139,6 +139,22 @@ describe('discovery', () => {
     ]);
   });
 
+  it('tells which datasets of a served file cannot be served, also where the file is named', async () => {
+    await grow('data/ds/a.h5', 'data/ds/b.h5');
+    const refused = ['p', 'q', 'r', 's', 't'].map((dataset) => ({ dataset, fault: 'two dimensions' }));
+    const findPartly = async (file: string) => {
+      const volumes = await find(file);
+      return file.endsWith('a.h5') ? volumes?.map((volume) => ({ ...volume, refused })) : volumes;
+    };
+    const told = {
+      path: at('data/ds/a.h5'),
+      reason: '"p" has two dimensions, "q" has two dimensions, "r" has two dimensions, and 2 more',
+      datasets: ['p', 'q', 'r', 's', 't'],
+    };
+    expect((await discover(at('data'), findPartly)).skipped).toEqual([told]);
+    expect((await discover(at('data/ds/a.h5'), findPartly)).skipped).toEqual([told]);
+  });
+
   it.skipIf(process.getuid?.() === 0)('reports folders that may not be read', async () => {
     await grow('data/closed/a.h5', 'data/b.h5');
     await chmod(at('data/closed'), 0);

@@ -68,6 +68,102 @@ describe('the data at a path', () => {
   });
 });
 
+describe('volumes of many files', () => {
+  const channelsBelow = async (folder: string) =>
+    catalogueChannels(await discover(at(folder), findData)).map(({ path: channel }) => channel);
+  const job = { tile_size: { x: 4, y: 3, z: 1 }, extent: { x: [0, 8], y: [0, 3], z: [0, 2] } };
+  const indexOf = (locations: readonly string[]): string =>
+    JSON.stringify({
+      ingest_job: job,
+      tiles: locations.map((location, i) => ({ location, z: Math.floor(i / 2), row: 0, column: i % 2 })),
+    });
+
+  it('of Mojo are one channel each, and a set of them is a dataset', async () => {
+    const text =
+      '<tiledVolumeDescription fileExtension="png" numTilesW="1" numVoxelsPerTileX="4" numVoxelsPerTileY="3" ' +
+      'numVoxelsPerTileZ="1" numVoxelsX="4" numVoxelsY="3" numVoxelsZ="2" numBytesPerVoxel="1"/>';
+    for (const volume of ['mojos/alone', 'mojos/set/images', 'mojos/set/ids']) {
+      for (const z of [0, 1]) await makePng(`${volume}/tiles/w=00000000/z=0000000${z}/y=00000000,x=00000000.png`);
+      await writeFile(at(`${volume}/tiledVolumeDescription.xml`), text);
+    }
+    await writeFile(at('mojos/set/ids/segmentInfo.db'), '');
+    expect(await channelsBelow('mojos')).toEqual([
+      'root/mojos/set/ids',
+      'root/mojos/set/images',
+      'root/root/mojos/alone',
+    ]);
+    expect(await channelsBelow('mojos/set')).toEqual(['root/root/mojos/ids', 'root/root/mojos/images']);
+  });
+
+  it('of a Boss grid are one channel: its tiles are no stacks and no volumes, wherever they lie', async () => {
+    for (const tile of ['a0.tif', 'a1.tif', 'z0.tif', 'z1.tif']) await makeTiff(`bosses/apart/before/${tile}`, 1);
+    await makeTiff('bosses/apart/before/other.tif', 2);
+    await mkdir(at('bosses/apart/em'));
+    await writeFile(
+      at('bosses/apart/em/index.json'),
+      indexOf(['../before/a0.tif', '../before/a1.tif', '../before/z0.tif', '../before/z1.tif']),
+    );
+    for (const tile of ['a0.tif', 'z1.tif']) await makeTiff(`bosses/together/${tile}`, 1);
+    await writeFile(at('bosses/together/index.json'), indexOf(['a0.tif', 'gone.tif', 'other.tif', 'z1.tif']));
+    expect(await channelsBelow('bosses')).toEqual([
+      'root/bosses/before/other.tif',
+      'root/bosses/em/index.json',
+      'root/bosses/together/index.json',
+    ]);
+  });
+
+  it('of HDF5 in a list are a channel beside those of the files', async () => {
+    await mkdir(at('lists'));
+    await writeFile(at('lists/multi.json'), JSON.stringify([{ filename: 'a.h5', 'z-offset': 0 }]));
+    await writeFile(at('lists/notes.json'), JSON.stringify({ filename: 'a.h5' }));
+    expect(await channelsBelow('lists')).toEqual(['root/root/lists/multi.json']);
+  });
+
+  it('that are broken are told with their reason, and not descended into', async () => {
+    await makePng('torn/mojo/tiles/w=00000000/z=00000000/y=00000000,x=00000000.png');
+    await writeFile(at('torn/mojo/tiledVolumeDescription.xml'), '<tiledVolumeDescription numBytesPerVoxel="9"/>');
+    await writeFile(at('torn/index.json'), '{"ingest_job": {}, "tiles": []}');
+    const { skipped, ...found } = await discover(at('torn'), findData);
+    expect(catalogueChannels(found)).toEqual([]);
+    expect(skipped.map(({ path: file, reason }) => [path.basename(file), reason])).toEqual([
+      ['index.json', 'ingest_job.tile_size.x of an index of tiles must be a whole number above 0; it is missing'],
+      ['mojo', expect.stringContaining('must have 1, 2, 4 or 8 as numBytesPerVoxel; it is "9"')],
+    ]);
+  });
+});
+
+describe('formats that are not served', () => {
+  const kindsBelow = async (top: string) =>
+    (await discover(at(top), findData)).skipped.map(({ path: file, format }) => [path.basename(file), format?.name]);
+
+  it('are known by sight, and not looked into', async () => {
+    await makePng('unserved/n5/0/0/slice.png');
+    await writeFile(at('unserved/n5/attributes.json'), '{"dimensions": [1, 2, 3]}');
+    await writeFile(at('unserved/labels.h5.gz'), '');
+    await writeFile(at('unserved/notes.txt.gz'), '');
+    const found = await discover(at('unserved'), findData);
+    expect(catalogueChannels(found)).toEqual([]);
+    expect(await kindsBelow('unserved')).toEqual([
+      ['labels.h5.gz', '.gz'],
+      ['n5', 'N5'],
+    ]);
+    expect(await kindsBelow('unserved/n5')).toEqual([['n5', 'N5']]);
+    expect(catalogueChannels(await discover(at('unserved/n5'), findData))).toEqual([]);
+    await expect(findData(at('unserved/labels.h5.gz'))).rejects.toThrow(
+      '"labels.h5.gz" is .gz: not served yet; gunzip makes a file that is',
+    );
+  });
+
+  it('are not seen in folders that only have a file of such a name', async () => {
+    await makePng('plain/1.png');
+    await writeFile(at('plain/attributes.json'), '{"author": "ada"}');
+    await mkdir(at('other/sub'), { recursive: true });
+    await writeFile(at('other/attributes.json'), 'no JSON');
+    expect((await findData(at('plain')))?.map(({ kind }) => kind)).toEqual(['stack']);
+    expect(await findData(at('other'))).toBeUndefined();
+  });
+});
+
 const SHARED = path.resolve('../shared/data');
 const isThere = existsSync(SHARED);
 if (!isThere) console.warn('discovery of real volumes did NOT run: ../shared/data is missing');
@@ -83,8 +179,12 @@ describe.skipIf(!isThere)('real volumes', () => {
         'root/data/gala/test-image.h5',
         'root/data/fib25-ts2-crop-cremi.h5/volumes.raw',
         'root/data/fib25-ts2-crop-cremi.h5/volumes.labels.neuron_ids',
+        'root/root/data/pinky40-precomputed',
+        'mojo/fib25-ts2/mojo/ids',
+        'mojo/fib25-ts2/mojo/images',
       ]),
     );
+    expect(paths.filter((found) => found.startsWith('mojo/'))).toHaveLength(2);
   });
 
   it('are found inside a file by a path that goes on', async () => {

@@ -245,11 +245,34 @@ describe('bfly watch', { timeout: 120_000 }, () => {
     expect([human.code, machine.code]).toEqual([0, 0]);
     expect(lines(human.out).slice(-2)).toEqual([
       expect.stringMatching(new RegExp(`^${TIME} +\\S+ +1 +merge 1, 2 → 1 +# one$`)),
-      expect.stringMatching(new RegExp(`^${TIME} +\\S+ +2 +undo 1$`)),
+      expect.stringMatching(new RegExp(`^${TIME} +\\S+ +2 +undoes 1$`)),
     ]);
     const told = lines(machine.out).map((line) => JSON.parse(line));
     expect(told.filter(({ kind }) => kind === 'edit').map(({ seq }) => seq)).toEqual([1, 2]);
     expect(told.filter(({ kind, state }) => kind === 'presence' && state === null)).toHaveLength(1);
+  });
+
+  it('is seen by nobody, unless a name is given', async () => {
+    const channel = channelOf('g');
+    const session = await connect(url);
+    const subscription = session.subscribe(channel, { presence: true });
+    const seen = new Promise<string[]>((resolve) => {
+      subscription.on('peers', (peers) => resolve(Array.from(peers.values(), ({ name }) => name)));
+    });
+    await subscription.ready;
+    const silent = commands.start('watch', url, channel);
+    await silent.errMatch(/live/);
+    const named = commands.start('watch', url, channel, '--as', 'Ada, writing');
+    await silent.outMatch(/Ada, writing +is here, with bfly watch\n/);
+    // The first that anybody hears of.
+    expect(await seen).toEqual(['Ada, writing']);
+    named.kill('SIGINT');
+    await silent.outMatch(/Ada, writing +left\n/);
+    silent.kill('SIGINT');
+    expect([(await named.ended).code, (await silent.ended).code]).toEqual([0, 0]);
+    await session.close();
+    const both = await bfly('watch', url, channel, '--as', 'Ada', '--no-presence');
+    expect(both).toMatchObject({ code: 1, err: expect.stringContaining('give one of them') });
   });
 
   it('begins where it is told to, and ends quietly at Ctrl-C', async () => {
@@ -421,6 +444,24 @@ describe('backup, restore and verify', { timeout: 120_000 }, () => {
       const refused = await bfly(...args);
       expect({ code: refused.code, lines: lines(refused.err).length }).toEqual({ code: 1, lines: 1 });
     }
+  });
+
+  it('are told of at the start, where edits are restored whose paths are not served', async () => {
+    await mkdir(at('nothing'));
+    const other = await commands.serve('nothing', '--data', 'restored');
+    await other.errMatch(/paths that are not served/);
+    expect(other.err).toMatch(
+      new RegExp(
+        `^bfly: the store keeps \\d+ edits of \\d+ paths that are not served \\(.*\\); to see them, serve ${at('vols')} as well$`,
+        'm',
+      ),
+    );
+    other.kill('SIGTERM');
+    await other.ended;
+    const whole = await commands.serve('vols', '--data', 'restored');
+    await done('info', whole.url, EDITED);
+    whole.kill('SIGTERM');
+    expect((await whole.ended).err).not.toContain('the store keeps');
   });
 
   it('prove that logs are whole, of a server, of a store in use, and without snapshots', async () => {

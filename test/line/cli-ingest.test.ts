@@ -52,7 +52,7 @@ describe('bfly ingest', { timeout: 120_000 }, () => {
     const second = await commands.run('ingest', 'big.tif', target, '--data', 'resumed');
     expect(second.code).toBe(0);
     expect(second.err).toMatch(/ingest: 100%/);
-    expect(lines(second.err).at(-1)).toMatch(/^bfly: \d+ voxels ingested as lab\/fly\/big\/ids$/);
+    expect(lines(second.err).at(-1)).toMatch(/^bfly: [\d,]+ voxels ingested as lab\/fly\/big\/ids$/);
 
     const server = await commands.serve('--data', 'resumed', '--exp', 'vols');
     const session = await connect(server.url, { reconnect: false });

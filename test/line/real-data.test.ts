@@ -108,9 +108,12 @@ describeWithShared('real volumes', () => {
       expect(shown.sort()).toEqual(PUBLISHED_VOLUMES.map((volume) => volume.path).sort());
       expect(line.server).toMatchObject({ transport, channels: PUBLISHED_VOLUMES.length + 1 });
       expect(line.warnings.map((warning) => path.basename(warning.split(': ')[0] ?? ''))).toEqual([
+        'groundtruth.h5',
+        'oversegmented_stack_labels.h5',
         'test-gt.lzf.h5',
         'test-ws.lzf.h5',
       ]);
+      expect(line.warnings[0]).toMatch(/^skipped 1 dataset of \S+: "transforms" has 2 dimensions /);
     });
 
     it('describes all channels of a dataset at once', async () => {

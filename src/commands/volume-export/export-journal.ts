@@ -66,6 +66,7 @@ export class ExportJournal {
         'CONFLICT',
         `the folder holds another export (${known.path} as ${known.to}, edit ${known.at}): give another folder, or the same options`,
       );
+    await removeParts(folder);
     const text = await readFile(path.join(folder, DONE), 'utf8').catch(() => '');
     // A line that was cut off is not done.
     return new ExportJournal(folder, new Set(text.split('\n').slice(0, -1)));
@@ -96,6 +97,12 @@ export class ExportJournal {
 }
 
 const nameOf = ({ level, box }: ExportPiece): string => `${level.mip} ${box.join(',')}`;
+
+/** Removes files that were under way under a temporary name when an earlier run was cut, see `writeFileWhole`. */
+async function removeParts(folder: string): Promise<void> {
+  for (const name of await readdir(folder, { recursive: true }))
+    if (/^\..+\.[0-9a-f]{8}\.part$/.test(path.basename(name))) await rm(path.join(folder, name), { force: true });
+}
 
 async function readIdentity(folder: string): Promise<ExportIdentity | undefined> {
   const text = await readFile(path.join(folder, IDENTITY), 'utf8').catch((error: NodeJS.ErrnoException) => {

@@ -91,10 +91,38 @@ export function* chunkPieces({ levels, dtype }: ExportPlan): Generator<ExportPie
   }
 }
 
-/** Pieces of whole z planes, in order. */
-export function* planePieces({ levels, dtype }: ExportPlan): Generator<ExportPiece> {
-  for (const level of levels)
-    for (const box of cutSlabs(level.box, level.info, dtype, PIECE_BYTES)) yield { level, box };
+/**
+ * Pieces of whole z planes; where a layer of chunks is more than `maxBytes`, of parts of them. Pieces end at the limits of the server's
+ * chunks, so that none is sent twice, unless the planes of one chunk alone are too many.
+ */
+export function* planePieces({ levels, dtype }: ExportPlan, maxBytes = PIECE_BYTES): Generator<ExportPiece> {
+  for (const level of levels) {
+    const { box, info } = level;
+    const [cx, cy, cz] = info.chunk;
+    const [width, height] = [box[3] - box[0], box[4] - box[1]];
+    const size = BYTES_PER_VOXEL[dtype];
+    if (width * height * cz * size <= maxBytes) {
+      for (const slab of cutSlabs(box, info, dtype, maxBytes)) yield { level, box: slab };
+      continue;
+    }
+    const fitting = (bytes: number): number => Math.max(1, Math.floor(maxBytes / bytes));
+    const rows = fitting(width * cy * cz * size);
+    const isRow = width * cy * cz * size <= maxBytes;
+    const columns = isRow ? Math.ceil(width / cx) + 1 : fitting(cx * cy * cz * size);
+    for (const [z0, z1] of cutAlong(2, level, 1))
+      for (const [y0, y1] of cutAlong(1, level, rows))
+        for (const [x0, x1] of cutAlong(0, level, columns)) yield { level, box: [x0, y0, z0, x1, y1, z1] };
+  }
+}
+
+/** Cuts a level's box along an axis at every so many limits of chunks. */
+function* cutAlong(axis: 0 | 1 | 2, { box, info }: ExportLevel, chunks: number): Generator<readonly [number, number]> {
+  const [side, origin, end] = [info.chunk[axis], info.offset[axis], box[axis + 3] as number];
+  for (let from = box[axis]; from < end; ) {
+    const to = Math.min(end, origin + (Math.floor((from - origin) / side) + chunks) * side);
+    yield [from, to];
+    from = to;
+  }
 }
 
 /** The chunks of a piece, each with its index in the level's grid. */

@@ -108,7 +108,7 @@ async function run(
     progress.update({ done, total, bytes, elapsedMs: performance.now() - startedMs });
   };
   try {
-    await writer.begin();
+    await writer.begin({ done: pieces.length - left.length, left: left.length });
     for (const piece of left) {
       const { level, box } = piece;
       const request = { path: plan.path, mip: level.mip, info: level.info, dtype: plan.dtype, box };

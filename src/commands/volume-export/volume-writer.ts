@@ -4,8 +4,13 @@ import type { ExportPiece, ExportPlan } from './export-plan.ts';
 
 /** Writes one export. Pieces come in order, those of an earlier run left out; what is written twice is the same. */
 export interface VolumeWriter {
-  /** Before the first piece. */
-  begin(): Promise<void>;
+  /**
+   * Before the first piece.
+   *
+   * @param run how many pieces earlier runs have written, and how many are left.
+   * @throws BflyError CONFLICT where what they have written is gone.
+   */
+  begin(run: { readonly done: number; readonly left: number }): Promise<void>;
   /** @param voxels of the piece's box, x fastest; borrowed until the promise settles, and then on disk. */
   write(piece: ExportPiece, voxels: Uint8Array): Promise<void>;
   /** After the last piece: what was written becomes what it is called. */

@@ -32,6 +32,7 @@ import { type Catalogue, catalogueChannels } from './utility/catalogue.ts';
 import { inTurn } from './utility/in-turn.ts';
 import type { Logger } from './utility/log.ts';
 import { meshFoldersOf } from './utility/mesh-folders.ts';
+import { isRemoteUrl } from './utility/remote-url.ts';
 
 /** What a server is started with. */
 export interface ServerOptions {
@@ -251,7 +252,8 @@ function channelEntries(options: ServerOptions, stored: readonly string[]): Chan
 function admitFrom(within: readonly string[]): (spec: VolumeSpec) => Promise<VolumeSpec> {
   const allowed = new AllowedPaths(within);
   return async (spec) => {
-    if ('demo' in spec) return spec;
+    // Addresses come from the configuration and the command line alone.
+    if ('demo' in spec || isRemoteUrl(spec.path)) return spec;
     const { path, dataset } = spec.dataset === undefined ? await resolveSpec(spec.path) : spec;
     const real = await allowed.resolve(path);
     return dataset === undefined ? { path: real, within } : { path: real, dataset, within };

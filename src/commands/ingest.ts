@@ -5,6 +5,7 @@ import type { Vec3, VolumeType } from '../../protocol/volume.ts';
 import type { IngestProgress } from '../ingest/ingest.ts';
 import type { LogLevel } from '../utility/log.ts';
 import { openProgress } from '../utility/progress.ts';
+import { isRemoteUrl } from '../utility/remote-url.ts';
 import { readVoxel, withLogLevel } from './arguments.ts';
 import { type Context, say } from './context.ts';
 import { counted } from './counted.ts';
@@ -56,7 +57,7 @@ async function ingest(source: string, target: string, options: IngestCommandOpti
   try {
     await parts.ingestVolume({
       dataDir: path.resolve(options.data),
-      source: path.resolve(source),
+      source: isRemoteUrl(source) ? source : path.resolve(source),
       path: readPath(target),
       ...(options.type === undefined ? {} : { type: options.type }),
       ...(options.voxel === undefined ? {} : { voxel: options.voxel }),

@@ -21,6 +21,8 @@ export interface Hdf5Volume {
   readonly dtype: DType;
   /** Bytes of a stored voxel: 8 for float64, which is served as float32. */
   readonly storedBytes: number;
+  /** It is stored as [y][x]: `shape` and `chunk` have a z of 1. */
+  readonly isFlat?: boolean;
 }
 
 /** What a dataset is: servable, or why it is not. */
@@ -53,6 +55,11 @@ async function loadLibrary(): Promise<Library> {
   if (loaded !== undefined && !(await loaded).dead) return loaded;
   // Others may have loaded it anew while this call waited.
   if (current === loaded) current = instantiate(instances++);
+  return loadLibrary();
+}
+
+/** The library for those who write, who are all in processes of their own. */
+export async function loadHdf5(): Promise<Pick<Library, 'File' | 'Dataset'>> {
   return loadLibrary();
 }
 
@@ -133,7 +140,16 @@ export class Hdf5File {
     return this.#guarded(() => {
       const found = this.#file.get(dataset);
       if (!(found instanceof this.#library.Dataset)) return undefined;
-      return judgeDataset(this.#library, dataset, found);
+      return judgeDataset(this.#library, dataset, found, 3);
+    });
+  }
+
+  /** As `judge`, for a dataset of two dimensions [y][x], which becomes a volume of one plane. */
+  judgePicture(dataset: string): Hdf5Verdict | undefined {
+    return this.#guarded(() => {
+      const found = this.#file.get(dataset);
+      if (!(found instanceof this.#library.Dataset)) return undefined;
+      return judgeDataset(this.#library, dataset, found, 2);
     });
   }
 
@@ -223,9 +239,11 @@ function readBox(
   const pointer = module._malloc(bytes);
   if (pointer === 0) throw new Error(`there is no memory for ${bytes} bytes`);
   try {
-    const corner = start.map(BigInt);
-    const size = count.map(BigInt);
-    const status = module.get_dataset_data(fileId, volume.dataset, size, corner, [1n, 1n, 1n], BigInt(pointer));
+    const unused = volume.isFlat === true ? 1 : 0;
+    const corner = start.slice(unused).map(BigInt);
+    const size = count.slice(unused).map(BigInt);
+    const step = size.map(() => 1n);
+    const status = module.get_dataset_data(fileId, volume.dataset, size, corner, step, BigInt(pointer));
     if (status < 0) throw new Error(`H5Dread gave ${status}`);
     return module.HEAPU8.slice(pointer, pointer + bytes);
   } finally {
@@ -238,21 +256,26 @@ function damaged(path: string, cause?: unknown): BflyError {
   return new BflyError('UNSUPPORTED', text, { cause });
 }
 
-function judgeDataset(library: Library, dataset: string, found: h5wasm.Dataset): Hdf5Verdict {
+/** @param dimensions that it must have: 3, or 2 for a picture. */
+function judgeDataset(library: Library, dataset: string, found: h5wasm.Dataset, dimensions: 2 | 3): Hdf5Verdict {
   const { metadata } = found;
   const { shape, chunks } = metadata;
   const type = numberType(library.module, metadata);
   if ('other' in type) return { fault: `${type.other}; integers of 8 to 64 bits or floats of 32 or 64 would be right` };
-  if (shape === null || shape.length !== 3)
-    return { fault: `${shape?.length ?? 0} dimensions [${shape ?? ''}]; three, [z][y][x], would be right` };
-  const [z = 0, y = 0, x = 0] = shape;
+  if (shape === null || shape.length !== dimensions) {
+    const right = dimensions === 3 ? 'three, [z][y][x],' : 'two, [y][x],';
+    return { fault: `${shape?.length ?? 0} dimensions [${shape ?? ''}]; ${right} would be right` };
+  }
+  const isFlat = dimensions === 2;
+  const [z = 0, y = 0, x = 0] = isFlat ? [1, ...shape] : shape;
   if (z * y * x === 0) return { fault: `no voxels: its shape is [${shape}]` };
   const foreign = found.filters.find(({ id }) => !BUILT_IN_FILTERS.has(id));
   if (foreign !== undefined)
     return { fault: `the filter ${foreign.name || 'without a name'} (${foreign.id}), which cannot be decoded; ${FIX}` };
-  const [cz = 0, cy = 0, cx = 0] = chunks ?? [];
+  const [cz = 0, cy = 0, cx = 0] = isFlat ? [1, ...(chunks ?? [])] : (chunks ?? []);
   const chunk = cz * cy * cx === 0 ? undefined : ([cz, cy, cx] as const);
-  return { volume: { dataset, shape: [z, y, x], chunk, dtype: type.dtype, storedBytes: metadata.size } };
+  const volume = { dataset, shape: [z, y, x] as const, chunk, dtype: type.dtype, storedBytes: metadata.size };
+  return { volume: isFlat ? { ...volume, isFlat } : volume };
 }
 
 /** The protocol's type for a dataset's numbers, or what else the dataset holds. */

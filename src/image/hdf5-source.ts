@@ -5,7 +5,7 @@ import { type Box, BYTES_PER_VOXEL, boxShape, type Vec3, volumeOf } from '../../
 import { copyBox } from '../query/copy-box.ts';
 import { fileStamp } from './file-stamp.ts';
 import { Hdf5File, type Hdf5Volume, hasHdf5Signature } from './hdf5-file.ts';
-import type { FoundVolume, Source, SourceFormat, SourceInfo, SourceSpec } from './source.ts';
+import type { FoundVolume, RefusedDataset, Source, SourceFormat, SourceInfo, SourceSpec } from './source.ts';
 import { quotedName, volumeName } from './volume-name.ts';
 import { guessVolumeType, levelOf } from './voxel-type.ts';
 
@@ -21,12 +21,13 @@ export const hdf5Format: SourceFormat = {
     if (!(await isHdf5(path))) return undefined;
     const file = await Hdf5File.open(path);
     try {
-      const volumes = servable(file);
-      if (volumes.length === 0) throw nothingServable(path, file);
-      return volumes.map(({ dataset }) => ({
+      const { volumes, refused } = judgeAll(file);
+      if (volumes.length === 0) throw nothingServable(path, refused);
+      return volumes.map(({ dataset }, index) => ({
         spec: { path, dataset },
         name: volumeName(path, volumes.length > 1 ? dataset : undefined),
         kind: 'hdf5',
+        ...(index === 0 && refused.length > 0 ? { refused } : {}),
       }));
     } finally {
       file.close();
@@ -52,11 +53,17 @@ export async function isHdf5(path: string): Promise<boolean> {
   return found?.isFile() === true && hasHdf5Signature(path);
 }
 
-function servable(file: Hdf5File): Hdf5Volume[] {
-  return file.datasets().flatMap((dataset) => {
+/** The datasets of a file that can be served, and the others. */
+function judgeAll(file: Hdf5File): { readonly volumes: Hdf5Volume[]; readonly refused: RefusedDataset[] } {
+  const volumes: Hdf5Volume[] = [];
+  const refused: RefusedDataset[] = [];
+  for (const dataset of file.datasets()) {
     const verdict = file.judge(dataset);
-    return verdict !== undefined && 'volume' in verdict ? [verdict.volume] : [];
-  });
+    if (verdict === undefined) continue;
+    if ('volume' in verdict) volumes.push(verdict.volume);
+    else refused.push({ dataset, fault: verdict.fault });
+  }
+  return { volumes, refused };
 }
 
 /** The dataset that is named, else `main`, else the first at the top that can be served, else the first anywhere. */
@@ -64,9 +71,9 @@ function chooseVolume(spec: SourceSpec, file: Hdf5File): Hdf5Volume {
   const named = spec.dataset?.split('/').filter((part) => part !== '');
   if (named !== undefined && named.length > 0) return volumeNamed(spec.path, file, named.join('/'));
   if (file.judge('main') !== undefined) return volumeNamed(spec.path, file, 'main');
-  const volumes = servable(file);
+  const { volumes, refused } = judgeAll(file);
   const first = volumes.find(({ dataset }) => !dataset.includes('/')) ?? volumes[0];
-  if (first === undefined) throw nothingServable(spec.path, file);
+  if (first === undefined) throw nothingServable(spec.path, refused);
   return first;
 }
 
@@ -83,11 +90,8 @@ function volumeNamed(path: string, file: Hdf5File, dataset: string): Hdf5Volume 
   return verdict.volume;
 }
 
-function nothingServable(path: string, file: Hdf5File): BflyError {
-  const faults = file.datasets().flatMap((dataset) => {
-    const verdict = file.judge(dataset);
-    return verdict !== undefined && 'fault' in verdict ? [`"${dataset}" has ${verdict.fault}`] : [];
-  });
+function nothingServable(path: string, refused: readonly RefusedDataset[]): BflyError {
+  const faults = refused.map(({ dataset, fault }) => `"${dataset}" has ${fault}`);
   const which = faults.slice(0, MAX_NAMES).join(', ') || 'there are no datasets at all';
   return new BflyError('UNSUPPORTED', `${quotedName(path)} holds no volume that can be served: ${which}`);
 }

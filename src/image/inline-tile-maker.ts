@@ -8,7 +8,7 @@ import { downsampleBlock, footprintOf } from './downsample.ts';
 import { maxIdOf } from './max-id.ts';
 import { openSource } from './open-source.ts';
 import { renderVoxels } from './render.ts';
-import type { Source, SourceInfo } from './source.ts';
+import type { ByteRange, Source, SourceFile, SourceInfo } from './source.ts';
 import {
   boxOfFrame,
   decodeTileFrame,
@@ -69,6 +69,10 @@ export class InlineTileMaker implements TileMaker {
         throw new BflyError('UNAVAILABLE', 'the data of this channel have just changed; ask again', { retryMs: 1_000 });
       });
     });
+  }
+
+  file(spec: VolumeSpec, key: string, range?: ByteRange): Promise<SourceFile | undefined> {
+    return this.#with(this.#take(spec), async (source) => source.file?.(key, range));
   }
 
   async fromFiner(tile: CoarserTile): Promise<MadeTile> {
@@ -180,17 +184,19 @@ function closeQuietly({ source }: OpenedSource): void {
 
 async function readTile(source: Source, tile: SourceTile): Promise<MadeTile> {
   const { dtype, mip, box, encoding, shift } = tile;
+  const made = async (raw: Uint8Array): Promise<MadeTile> => ({
+    frame: await makeTileFrame({ raw, dtype, mip, box, seq: 0, encoding }),
+    absent: false,
+  });
   if (tile.chunk !== undefined && source.readChunk !== undefined) {
     const chunk = await source.readChunk(mip, tile.chunk);
     if (chunk === 'absent') return { frame: fillTileFrame({ dtype, mip, box, seq: 0 }), absent: true };
-    // Raw chunks are looked at below, where one value all over becomes a FILL.
-    if (chunk !== undefined && chunk.encoding !== 'raw')
-      return { frame: frameFromEncoded({ ...chunk, dtype, mip, box, seq: 0 }), absent: false };
+    // Raw chunks are looked at, for one value all over becomes a FILL; not read again, for that may mean to fetch them again.
+    if (chunk?.encoding === 'raw') return made(chunk.bytes);
+    if (chunk !== undefined) return { frame: frameFromEncoded({ ...chunk, dtype, mip, box, seq: 0 }), absent: false };
   }
   const [sx, sy, sz] = shift;
-  const inSource: Box = [box[0] + sx, box[1] + sy, box[2] + sz, box[3] + sx, box[4] + sy, box[5] + sz];
-  const raw = await source.read(mip, inSource);
-  return { frame: await makeTileFrame({ raw, dtype, mip, box, seq: 0, encoding }), absent: false };
+  return made(await source.read(mip, [box[0] + sx, box[1] + sy, box[2] + sz, box[3] + sx, box[4] + sy, box[5] + sz]));
 }
 
 function sameBox(a: Box, b: Box): boolean {

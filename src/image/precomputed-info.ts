@@ -8,7 +8,7 @@ import { DTYPES, type DType, type MipInfo, type Vec3, type VolumeType } from '..
 import type { ShardingSpec } from './precomputed-sharding.ts';
 
 /** How the chunks of a scale are coded. */
-export type PrecomputedEncoding = 'raw' | 'jpeg' | 'png' | 'compressed_segmentation';
+export type PrecomputedEncoding = 'raw' | 'jpeg' | 'png' | 'compressed_segmentation' | 'compresso';
 
 /** One resolution level. */
 export interface PrecomputedScale {
@@ -36,6 +36,7 @@ const ENCODINGS_FOR: Readonly<Record<PrecomputedEncoding, readonly DType[]>> = {
   jpeg: ['uint8'],
   png: ['uint8', 'uint16'],
   compressed_segmentation: ['uint32', 'uint64'],
+  compresso: ['uint8', 'uint16', 'uint32', 'uint64'],
 };
 const MAX_HASHED_BITS = 64;
 /** 2³⁰ minishards would be an index of 16 GiB. */

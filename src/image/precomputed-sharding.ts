@@ -6,9 +6,8 @@
  *
  * Source: Neuroglancer, src/datasource/precomputed/sharded.md and volume.md ("Compressed Morton code")
  */
-import { access, type FileHandle, open } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Vec3 } from '../../protocol/volume.ts';
+import type { ByteStore } from './byte-store.ts';
 import { RecentValues } from './recent-values.ts';
 import { gunzipBytes } from './zlib-bytes.ts';
 
@@ -89,6 +88,7 @@ interface Minishard {
 
 /** The chunks of one scale. Reads may run concurrently. */
 export class ShardedChunks {
+  readonly #store: ByteStore;
   readonly #folder: string;
   readonly #spec: ShardingSpec;
   readonly #grid: Vec3;
@@ -99,10 +99,12 @@ export class ShardedChunks {
   );
 
   /**
+   * @param folder of the shards, in the store.
    * @param grid number of chunks along x, y, z.
    * @param maxChunkBytes a chunk of more bytes is refused, stored or gunzipped.
    */
-  constructor(folder: string, spec: ShardingSpec, grid: Vec3, maxChunkBytes: number) {
+  constructor(store: ByteStore, folder: string, spec: ShardingSpec, grid: Vec3, maxChunkBytes: number) {
+    this.#store = store;
     this.#maxChunkBytes = maxChunkBytes;
     this.#folder = folder;
     this.#spec = spec;
@@ -118,19 +120,16 @@ export class ShardedChunks {
   async read(index: Vec3): Promise<Uint8Array | undefined> {
     const chunk = compressedMortonCode(index, this.#grid);
     const { file, minishard } = shardOf(this.#spec, chunk);
-    const path = join(this.#folder, `${file}.shard`);
-    const found = await this.#minishards.get(`${file}:${minishard}`, () => this.#readMinishard(path, minishard));
+    const shard = `${this.#folder}/${file}.shard`;
+    const found = await this.#minishards.get(`${file}:${minishard}`, () => this.#readMinishard(shard, minishard));
     const place = found?.chunks.indexOf(chunk) ?? -1;
     if (found === undefined || place < 0) return undefined;
-    const handle = await open(path, 'r');
-    try {
-      const size = found.sizes[place] ?? 0;
-      if (size > this.#maxChunkBytes) throw new Error(`a chunk has ${size} bytes, more than its voxels can take`);
-      const bytes = await readExactly(handle, found.starts[place] ?? 0, size);
-      return this.#spec.dataEncoding === 'gzip' ? await gunzipBytes(bytes, this.#maxChunkBytes) : bytes;
-    } finally {
-      await handle.close();
-    }
+    const length = found.sizes[place] ?? 0;
+    if (length > this.#maxChunkBytes) throw new Error(`a chunk has ${length} bytes, more than its voxels can take`);
+    const bytes = await this.#store.getRange(shard, { offset: found.starts[place] ?? 0, length });
+    // Its index was there a moment ago.
+    if (bytes === undefined) throw new Error('the shard is gone');
+    return this.#spec.dataEncoding === 'gzip' ? await gunzipBytes(bytes, this.#maxChunkBytes) : bytes;
   }
 
   /** Forgets the indices. */
@@ -138,43 +137,27 @@ export class ShardedChunks {
     this.#minishards.clear();
   }
 
-  async #readMinishard(path: string, minishard: number): Promise<Minishard | undefined> {
-    const handle = await openShard(path);
-    if (handle === undefined) return undefined;
-    try {
-      const indexEnd = 2 ** this.#spec.minishardBits * INDEX_ENTRY_BYTES;
-      const entry = numbersOf(await readExactly(handle, minishard * INDEX_ENTRY_BYTES, INDEX_ENTRY_BYTES));
-      const [start = 0, end = 0] = [Number(entry[0]), Number(entry[1])];
-      if (end - start > MAX_INDEX_BYTES) throw new Error('a minishard index is too long');
-      if (end < start) throw new Error('a minishard ends before it starts');
-      if (end === start) return undefined;
-      const stored = await readExactly(handle, indexEnd + start, end - start);
-      const isPacked = this.#spec.indexEncoding === 'gzip';
-      return readMinishardIndex(isPacked ? await gunzipBytes(stored, MAX_INDEX_BYTES) : stored, indexEnd);
-    } finally {
-      await handle.close();
-    }
+  async #readMinishard(shard: string, minishard: number): Promise<Minishard | undefined> {
+    const offset = minishard * INDEX_ENTRY_BYTES;
+    const entryBytes = await this.#store.getRange(shard, { offset, length: INDEX_ENTRY_BYTES });
+    if (entryBytes === undefined) return this.#refuseObsolete(shard);
+    const indexEnd = 2 ** this.#spec.minishardBits * INDEX_ENTRY_BYTES;
+    const entry = numbersOf(entryBytes);
+    const [start = 0, end = 0] = [Number(entry[0]), Number(entry[1])];
+    if (end - start > MAX_INDEX_BYTES) throw new Error('a minishard index is too long');
+    if (end < start) throw new Error('a minishard ends before it starts');
+    if (end === start) return undefined;
+    const stored = await this.#store.getRange(shard, { offset: indexEnd + start, length: end - start });
+    if (stored === undefined) throw new Error('the shard is gone');
+    const isPacked = this.#spec.indexEncoding === 'gzip';
+    return readMinishardIndex(isPacked ? await gunzipBytes(stored, MAX_INDEX_BYTES) : stored, indexEnd);
   }
-}
 
-/** Opens a shard; undefined where there is none, unless it is one of the obsolete kind, which must not pass for zeros. */
-async function openShard(path: string): Promise<FileHandle | undefined> {
-  try {
-    return await open(path, 'r');
-  } catch (cause) {
-    if (!isMissing(cause)) throw cause;
+  /** A shard of the obsolete kind must not pass for zeros. */
+  async #refuseObsolete(shard: string): Promise<undefined> {
+    if (await this.#store.has(shard.replace(/\.shard$/, '.index')))
+      throw new Error('the shard is in two files, .index and .data; their concatenation as .shard would be right');
   }
-  const old = await access(path.replace(/\.shard$/, '.index')).then(
-    () => true,
-    () => false,
-  );
-  if (old) throw new Error('the shard is in two files, .index and .data; their concatenation as .shard would be right');
-  return undefined;
-}
-
-/** Whether an error of the system says that there is no such file. */
-export function isMissing(cause: unknown): boolean {
-  return cause instanceof Error && 'code' in cause && (cause.code === 'ENOENT' || cause.code === 'ENOTDIR');
 }
 
 function readMinishardIndex(bytes: Uint8Array, indexEnd: number): Minishard {
@@ -202,17 +185,4 @@ function readMinishardIndex(bytes: Uint8Array, indexEnd: number): Minishard {
 function numbersOf(bytes: Uint8Array): BigUint64Array {
   // A copy, which `slice` of a Buffer is not: numbers must begin on a multiple of 8.
   return new BigUint64Array(new Uint8Array(bytes).buffer);
-}
-
-async function readExactly(handle: FileHandle, position: number, length: number): Promise<Uint8Array> {
-  const { size } = await handle.stat();
-  if (position + length > size)
-    throw new Error(`the shard has ${size} bytes, but a part of it should end at ${position + length}`);
-  const bytes = new Uint8Array(length);
-  for (let done = 0; done < length; ) {
-    const { bytesRead } = await handle.read(bytes, done, length - done, position + done);
-    if (bytesRead === 0) throw new Error('the shard ends within a part of it');
-    done += bytesRead;
-  }
-  return bytes;
 }

@@ -1,53 +1,77 @@
 /** Neuroglancer precomputed folders: each scale is a level, chunks are read as they are asked for. */
-import { readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { decodeCompressedSegmentation } from '../../protocol/compressed-segmentation.ts';
 import { BflyError } from '../../protocol/errors.ts';
 import { type Box, BYTES_PER_VOXEL, boxShape, type DType, mipBox, type Vec3, volumeOf } from '../../protocol/volume.ts';
 import { contains, intersect } from '../query/box.ts';
 import { copyBox } from '../query/copy-box.ts';
-import { fileStamp } from './file-stamp.ts';
+import type { ByteStore } from './byte-store.ts';
+import { decodeCompresso } from './compresso.ts';
 import { decodeGrey, jpegFrame } from './grey-image.ts';
 import { inParallel } from './in-parallel.ts';
+import { openByteStore, withByteStore } from './open-byte-store.ts';
 import { type PrecomputedInfo, type PrecomputedScale, readPrecomputedInfo } from './precomputed-info.ts';
-import { isMissing, ShardedChunks } from './precomputed-sharding.ts';
+import { ShardedChunks } from './precomputed-sharding.ts';
 import { RecentValues } from './recent-values.ts';
-import type { EncodedChunk, FoundVolume, Source, SourceFormat, SourceInfo, SourceSpec } from './source.ts';
+import type {
+  ByteRange,
+  EncodedChunk,
+  FoundVolume,
+  Source,
+  SourceFile,
+  SourceFormat,
+  SourceInfo,
+  SourceSpec,
+} from './source.ts';
+import { readSourceFile } from './source-file.ts';
 import { quotedName, volumeName } from './volume-name.ts';
 import { levelOf } from './voxel-type.ts';
-import { gunzipBytes, plainArray } from './zlib-bytes.ts';
+import { gunzipBytes } from './zlib-bytes.ts';
 
 const CHUNKS_AT_ONCE = 4;
 /** Decoded chunks of which a read took only a part: the next read likely wants the rest. */
 const RECENT_CHUNK_BYTES = 64 * 1024 * 1024;
 const MAX_INFO_BYTES = 16 * 1024 * 1024;
 
-/** Folders with an `info` file. */
+/** Folders with an `info` file, here or on a server. */
 export const precomputedFormat: SourceFormat = {
   kind: 'precomputed',
   async find(path: string): Promise<readonly FoundVolume[] | undefined> {
-    const info = await readInfo(path);
+    const info = await withByteStore(path, readInfo);
     return info === undefined ? undefined : [{ spec: { path }, name: volumeName(path), kind: 'precomputed' }];
   },
   async open({ path, dataset }: SourceSpec): Promise<Source> {
     if (dataset !== undefined)
       throw new BflyError('NOT_FOUND', `${quotedName(path)} is a folder, which holds no datasets`);
-    const info = await readInfo(path);
-    if (info === undefined) throw new BflyError('UNSUPPORTED', `${quotedName(path)} is not a folder with an info file`);
-    const folders = info.scales.map(({ key }) => join(path, key));
-    const stamps = await Promise.all([join(path, 'info'), ...folders].map(fileStamp));
-    return new PrecomputedSource(path, info, `precomputed:${stamps.join(':')}`);
+    const store = await openByteStore(path);
+    try {
+      const found = store === undefined ? undefined : await readInfo(store);
+      if (store === undefined || found === undefined)
+        throw new BflyError('UNSUPPORTED', `${quotedName(path)} is not a folder with an info file`);
+      const folders = await Promise.all(found.info.scales.map(({ key }) => store.stampOf(key)));
+      const stamps = [found.stamp, ...folders.filter((stamp) => stamp !== undefined)];
+      return new PrecomputedSource(path, store, found.info, `precomputed:${stamps.join(':')}`);
+    } catch (error) {
+      store?.close();
+      throw error;
+    }
   },
 };
 
-async function readInfo(folder: string): Promise<PrecomputedInfo | undefined> {
-  const found = await stat(folder).catch(() => undefined);
-  if (found?.isDirectory() !== true) return undefined;
-  const bytes = await readStored(join(folder, 'info'), MAX_INFO_BYTES).catch((cause: unknown) => {
-    throw new BflyError('UNSUPPORTED', `the info file of ${quotedName(folder)} cannot be read`, { cause });
-  });
-  if (bytes === undefined) return undefined;
-  return readPrecomputedInfo(Buffer.from(bytes).toString('utf8'));
+async function readInfo(
+  store: ByteStore,
+): Promise<{ readonly info: PrecomputedInfo; readonly stamp: string } | undefined> {
+  const unread = (cause: unknown): never => {
+    if (cause instanceof BflyError && cause.code === 'UNAVAILABLE') throw cause;
+    const why = store.isRemote && cause instanceof BflyError ? `: ${cause.message}` : '';
+    throw new BflyError('UNSUPPORTED', `the info file of ${store.name} cannot be read${why}`, { cause });
+  };
+  const plain = await store.getStamped('info', MAX_INFO_BYTES).catch(unread);
+  const found = plain ?? (store.isRemote ? undefined : await store.getStamped('info.gz', MAX_INFO_BYTES).catch(unread));
+  if (found === undefined && store.refused)
+    throw new BflyError('UNSUPPORTED', 'the server refuses (403) to give the info file, if there is one');
+  if (found === undefined) return undefined;
+  const bytes = await unpacked(found.bytes, MAX_INFO_BYTES).catch(unread);
+  return { info: readPrecomputedInfo(Buffer.from(bytes).toString('utf8')), stamp: found.stamp };
 }
 
 /**
@@ -57,43 +81,48 @@ async function readInfo(folder: string): Promise<PrecomputedInfo | undefined> {
  * @param maxBytes a longer file is refused, before it is read, and so is one that gunzips to more.
  * @returns undefined where there is neither.
  */
-async function readStored(path: string, maxBytes: number, plainBytes?: number): Promise<Uint8Array | undefined> {
-  const bytes = (await readIfThere(path, maxBytes)) ?? (await readIfThere(`${path}.gz`, maxBytes));
-  if (bytes === undefined || bytes[0] !== 0x1f || bytes[1] !== 0x8b || bytes.length === plainBytes) return bytes;
-  return gunzipBytes(bytes, maxBytes);
+async function readStored(
+  store: ByteStore,
+  name: string,
+  maxBytes: number,
+  plainBytes?: number,
+): Promise<Uint8Array | undefined> {
+  const plain = await store.get(name, maxBytes);
+  // Servers unpack what they keep packed; asking again would double the requests of every hole.
+  const bytes = plain ?? (store.isRemote ? undefined : await store.get(`${name}.gz`, maxBytes));
+  return bytes === undefined || bytes.length === plainBytes ? bytes : unpacked(bytes, maxBytes);
+}
+
+async function unpacked(bytes: Uint8Array, maxBytes: number): Promise<Uint8Array> {
+  return bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipBytes(bytes, maxBytes) : bytes;
 }
 
 /** No encoding takes twice the room of the voxels; small chunks have headers. */
 const mostBytes = (rawBytes: number): number => 2 * rawBytes + 65_536;
 
-async function readIfThere(path: string, maxBytes: number): Promise<Uint8Array | undefined> {
-  try {
-    // A pipe would be waited for, a device read without end.
-    const found = await stat(path);
-    if (!found.isFile()) throw new BflyError('UNSUPPORTED', 'it is not a plain file');
-    if (found.size > maxBytes) throw new BflyError('UNSUPPORTED', `it has ${found.size} bytes, more than it can need`);
-    return plainArray(await readFile(path));
-  } catch (cause) {
-    if (isMissing(cause)) return undefined;
-    throw cause;
-  }
-}
-
 class PrecomputedSource implements Source {
   readonly info: SourceInfo;
-  readonly #folder: string;
+  readonly #store: ByteStore;
+  /** Undefined where it is on another machine. */
+  readonly #folder: string | undefined;
   readonly #scales: readonly PrecomputedScale[];
   readonly #shards: readonly (ShardedChunks | undefined)[];
-  readonly #chunks = new RecentValues<Uint8Array | undefined>(RECENT_CHUNK_BYTES, (chunk) => 64 + (chunk?.length ?? 0));
+  /** A chunk that is not there may be written later: it is not kept. */
+  readonly #chunks = new RecentValues<Uint8Array | undefined>(
+    RECENT_CHUNK_BYTES,
+    (chunk) => 64 + (chunk?.length ?? Number.POSITIVE_INFINITY),
+  );
 
-  constructor(folder: string, { type, dtype, scales }: PrecomputedInfo, fingerprint: string) {
-    this.#folder = folder;
+  constructor(path: string, store: ByteStore, { type, dtype, scales }: PrecomputedInfo, fingerprint: string) {
+    this.#store = store;
+    this.#folder = store.isRemote ? undefined : path;
     this.#scales = scales;
     this.#shards = scales.map(({ key, sharding, mip }) =>
       sharding === undefined
         ? undefined
         : new ShardedChunks(
-            join(folder, key),
+            store,
+            key,
             sharding,
             gridOf(mip.shape, mip.chunk),
             mostBytes(volumeOf(mip.chunk) * BYTES_PER_VOXEL[dtype]),
@@ -135,9 +164,14 @@ class PrecomputedSource implements Source {
     return { encoding, bytes: stored };
   }
 
+  async file(key: string, range?: ByteRange): Promise<SourceFile | undefined> {
+    return this.#folder === undefined ? undefined : readSourceFile(this.#folder, key, range);
+  }
+
   async close(): Promise<void> {
     this.#chunks.clear();
     for (const shards of this.#shards) shards?.close();
+    this.#store.close();
   }
 
   /** The box of a chunk, clipped; undefined where the grid has none such. */
@@ -168,8 +202,13 @@ class PrecomputedSource implements Source {
     try {
       if (shards !== undefined) return await shards.read(index);
       const plainBytes = volumeOf(boxShape(chunkBox)) * BYTES_PER_VOXEL[this.info.dtype];
-      const path = join(this.#folder, scale.key, chunkName(chunkBox));
-      return await readStored(path, mostBytes(plainBytes), scale.encoding === 'raw' ? plainBytes : undefined);
+      const name = `${scale.key}/${chunkName(chunkBox)}`;
+      return await readStored(
+        this.#store,
+        name,
+        mostBytes(plainBytes),
+        scale.encoding === 'raw' ? plainBytes : undefined,
+      );
     } catch (cause) {
       throw broken(scale, chunkBox, cause);
     }
@@ -198,6 +237,7 @@ async function decodeChunk(
     if (dtype !== 'uint32' && dtype !== 'uint64') throw new BflyError('INTERNAL', `${dtype} cannot be coded so`);
     return decodeCompressedSegmentation(stored, shape, dtype, scale.blockSize);
   }
+  if (scale.encoding === 'compresso') return decodeCompresso(stored, shape, BYTES_PER_VOXEL[dtype]);
   const image = await decodeGrey(stored, volumeOf(shape));
   if (image.dtype !== dtype || image.bytes.length !== expected)
     throw new BflyError(
@@ -213,6 +253,7 @@ function checkLength(stored: Uint8Array, expected: number, scale: PrecomputedSca
 }
 
 function broken({ key, encoding }: PrecomputedScale, chunkBox: Box, cause: unknown): BflyError {
+  if (cause instanceof BflyError && cause.code === 'UNAVAILABLE') return cause;
   // Messages of the system hold paths; those of shards and of zlib do not.
   const told = cause instanceof Error && !('syscall' in cause) ? cause.message : 'it cannot be read';
   return new BflyError('INTERNAL', `chunk ${chunkName(chunkBox)} of scale "${key}" is broken ${encoding}: ${told}`, {

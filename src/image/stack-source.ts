@@ -2,14 +2,13 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { BflyError } from '../../protocol/errors.ts';
-import { type Box, BYTES_PER_VOXEL, boxShape, type DType } from '../../protocol/volume.ts';
+import { type Box, BYTES_PER_VOXEL, boxShape } from '../../protocol/volume.ts';
 import { copyBox } from '../query/copy-box.ts';
 import { fileStamp } from './file-stamp.ts';
-import { decodeGrey, readGreyHeader } from './grey-image.ts';
 import { inParallel } from './in-parallel.ts';
+import { faultOfPicture, type PictureShape, readPicture, readPictureShape } from './picture-file.ts';
 import { RecentValues } from './recent-values.ts';
 import type { FoundVolume, Source, SourceFormat, SourceInfo, SourceSpec } from './source.ts';
-import { TiffFile } from './tiff-file.ts';
 import { quotedName, volumeName } from './volume-name.ts';
 import { guessVolumeType, levelOf } from './voxel-type.ts';
 
@@ -18,13 +17,6 @@ const SLICES_AT_ONCE = 4;
 const RECENT_SLICE_BYTES = 128 * 1024 * 1024;
 
 const natural = new Intl.Collator('en', { numeric: true });
-
-/** A decoded file, or what it would decode to. */
-interface SliceShape {
-  readonly width: number;
-  readonly height: number;
-  readonly dtype: DType;
-}
 
 /** Folders with at least one PNG, JPEG or TIFF file. Hidden files, other files and sub-folders do not count. */
 export const stackFormat: SourceFormat = {
@@ -40,10 +32,10 @@ export const stackFormat: SourceFormat = {
     const [first] = files;
     if (first === undefined)
       throw new BflyError('UNSUPPORTED', `${quotedName(path)} is not a folder with PNG, JPEG or TIFF files`);
-    const shape = await sliceShape(first).catch((cause: unknown) => {
+    const shape = await readPictureShape(first).catch((cause: unknown) => {
       throw new BflyError(
         'UNSUPPORTED',
-        `the first slice, ${quotedName(first)}, cannot be served: ${reasonOf(cause)}`,
+        `the first slice, ${quotedName(first)}, cannot be served: ${faultOfPicture(cause)}`,
         { cause },
       );
     });
@@ -68,48 +60,13 @@ async function imageFiles(folder: string): Promise<string[]> {
   return names.sort(compareNaturally).map((name) => join(folder, name));
 }
 
-function isTiff(path: string): boolean {
-  return /\.tiff?$/i.test(path);
-}
-
-async function sliceShape(path: string): Promise<SliceShape> {
-  if (!isTiff(path)) return readGreyHeader(path);
-  const file = openSinglePage(path);
-  file.close();
-  return { width: file.width, height: file.height, dtype: file.dtype };
-}
-
-function openSinglePage(path: string): TiffFile {
-  const file = TiffFile.open(path);
-  if (file === undefined) throw new BflyError('UNSUPPORTED', 'it is not a TIFF');
-  if (file.pages === 1) return file;
-  file.close();
-  throw new BflyError('UNSUPPORTED', `it has ${file.pages} pages; one page a file would be right`);
-}
-
-async function decodeSlice(path: string): Promise<SliceShape & { readonly bytes: Uint8Array }> {
-  if (!isTiff(path)) return decodeGrey(path);
-  const file = openSinglePage(path);
-  try {
-    const { width, height, dtype } = file;
-    return { width, height, dtype, bytes: await file.read(0, 0, 0, width, height) };
-  } finally {
-    file.close();
-  }
-}
-
-/** What went wrong, where that can be told: the messages of the system hold paths. */
-function reasonOf(cause: unknown): string {
-  return cause instanceof BflyError ? cause.message : 'it cannot be read';
-}
-
 class StackSource implements Source {
   readonly info: SourceInfo;
   readonly #files: readonly string[];
-  readonly #shape: SliceShape;
+  readonly #shape: PictureShape;
   readonly #slices = new RecentValues<Uint8Array>(RECENT_SLICE_BYTES, (slice) => slice.length);
 
-  constructor(files: readonly string[], shape: SliceShape, fingerprint: string) {
+  constructor(files: readonly string[], shape: PictureShape, fingerprint: string) {
     this.#files = files;
     this.#shape = shape;
     const { width, height, dtype } = shape;
@@ -140,8 +97,10 @@ class StackSource implements Source {
     const { width, height, dtype } = this.#shape;
     const expected = `${width}×${height} ${dtype} grey, as the first slice, would be right`;
     const name = basename(path);
-    const slice = await decodeSlice(path).catch((cause: unknown) => {
-      throw new BflyError('INTERNAL', `slice "${name}" cannot be read: ${reasonOf(cause)}; ${expected}`, { cause });
+    const slice = await readPicture(path).catch((cause: unknown) => {
+      throw new BflyError('INTERNAL', `slice "${name}" cannot be read: ${faultOfPicture(cause)}; ${expected}`, {
+        cause,
+      });
     });
     if (slice.width !== width || slice.height !== height || slice.dtype !== dtype)
       throw new BflyError('INTERNAL', `slice "${name}" is ${slice.width}×${slice.height} ${slice.dtype}; ${expected}`);

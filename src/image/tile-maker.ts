@@ -1,6 +1,6 @@
 /** The contract between the Core and the workers that read sources and code tiles, off the event loop. */
 import type { Box, DType, EncodingName, Vec3, VolumeType } from '../../protocol/volume.ts';
-import type { SourceInfo, SourceSpec } from './source.ts';
+import type { ByteRange, SourceFile, SourceInfo, SourceSpec } from './source.ts';
 import type { VoxelWork } from './voxel-work.ts';
 
 /** A volume that a maker has opened: a file or folder, or the demonstration volume. */
@@ -69,6 +69,8 @@ export interface TileMaker {
   open(spec: VolumeSpec): Promise<SourceInfo>;
   /** Reads one tile from a source and encodes it as it is stored. */
   fromSource(tile: SourceTile): Promise<MadeTile>;
+  /** A file of a source that holds no voxels: see `Source.file`. Undefined where there is none, or the source has no such files. */
+  file(spec: VolumeSpec, key: string, range?: ByteRange): Promise<SourceFile | undefined>;
   /** Builds one tile of a coarser level. */
   fromFiner(tile: CoarserTile): Promise<MadeTile>;
   /** The same tile in another encoding; FILL and ERROR frames are given back as they are. `frame` is shared. */

@@ -3,7 +3,7 @@ import { move, Piscina } from 'piscina';
 import { BflyError } from '../../protocol/errors.ts';
 import type { DType, EncodingName } from '../../protocol/volume.ts';
 import { InlineTileMaker } from './inline-tile-maker.ts';
-import type { SourceInfo } from './source.ts';
+import type { ByteRange, SourceFile, SourceInfo } from './source.ts';
 import type { CoarserTile, MadeTile, RenderRequest, SourceTile, UniquePart, VolumeSpec } from './tile-maker.ts';
 import type { VoxelWork } from './voxel-work.ts';
 
@@ -40,6 +40,11 @@ const frameOf = (made: MadeTile): Uint8Array => made.frame;
 
 export const open = (spec: VolumeSpec): Promise<Outcome<SourceInfo>> => outcome(maker.open(spec));
 export const fromSource = (tile: SourceTile): Promise<unknown> => moved(maker.fromSource(tile), frameOf);
+export const file = (request: {
+  spec: VolumeSpec;
+  key: string;
+  range?: ByteRange;
+}): Promise<Outcome<SourceFile | undefined>> => outcome(maker.file(request.spec, request.key, request.range));
 export const fromFiner = (tile: CoarserTile): Promise<unknown> => moved(maker.fromFiner(tile), frameOf);
 export const transcode = (request: { frame: Uint8Array; dtype: DType; to: EncodingName }): Promise<unknown> =>
   moved(maker.transcode(request.frame, request.dtype, request.to), (frame) => frame);

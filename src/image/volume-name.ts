@@ -1,13 +1,16 @@
 /** Names that are shown for files: never their folders. */
 import { basename } from 'node:path';
 import { pathSegmentFault } from '../../protocol/volume.ts';
+import { isRemoteUrl, remoteName } from '../utility/remote-url.ts';
 
-const ENDINGS = /(\.(h5|hdf5?|he5|tiff?|btf|tf8|ome|lzf|deflate|gz|precomputed))+$/i;
+const ENDINGS = /(\.(h5|hdf5?|he5|tiff?|btf|tf8|ome|lzf|deflate|gz|precomputed|zarr|n5|nii))+$/i;
 const SEGMENT_MAX_BYTES = 128;
+
+const lastPart = (path: string): string => (isRemoteUrl(path) ? remoteName(path) : basename(path));
 
 /** The name of a file or folder in messages, in quotes and without its path. */
 export function quotedName(path: string): string {
-  return `"${basename(path)}"`;
+  return `"${lastPart(path)}"`;
 }
 
 /**
@@ -17,7 +20,7 @@ export function quotedName(path: string): string {
  * @returns a legal path segment; characters that may not stand in one become `_`.
  */
 export function volumeName(path: string, dataset?: string): string {
-  const file = basename(path);
+  const file = lastPart(path);
   const stem = file.replace(ENDINGS, '');
   const parts = dataset === undefined ? [] : dataset.split('/').filter((part) => part !== '');
   const wanted = [stem === '' ? file : stem, ...parts].join('.');

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { Piscina } from 'piscina';
 import { BflyError } from '../../protocol/errors.ts';
 import type { DType, EncodingName } from '../../protocol/volume.ts';
-import type { SourceInfo } from './source.ts';
+import type { ByteRange, SourceFile, SourceInfo } from './source.ts';
 import type {
   CoarserTile,
   MadeTile,
@@ -55,6 +55,10 @@ export class WorkerTileMaker implements TileMaker {
 
   async fromSource(tile: SourceTile): Promise<MadeTile> {
     return this.#run('fromSource', { ...tile, spec: await this.#admit(tile.spec) });
+  }
+
+  async file(spec: VolumeSpec, key: string, range?: ByteRange): Promise<SourceFile | undefined> {
+    return this.#run('file', { spec: await this.#admit(spec), key, range });
   }
 
   fromFiner(tile: CoarserTile): Promise<MadeTile> {

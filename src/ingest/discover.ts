@@ -27,6 +27,7 @@ import {
   mergeCatalogues,
   nameSiblings,
 } from '../utility/catalogue.ts';
+import { isRemoteUrl, plainRemoteUrl, remoteName } from '../utility/remote-url.ts';
 import { type UnservedFormat, unservedIn } from './unserved-format.ts';
 
 /** Lists the volumes at a path; undefined, NOT_FOUND or UNSUPPORTED = no data; UNSUPPORTED with `details.kind` = broken data. */
@@ -58,11 +59,12 @@ const VOLUME_ENDINGS = /\.(h5|hdf5?|tiff?|nii(\.gz)?|zarr|n5)$/i;
 /**
  * Walks a folder, sorted by name, without hidden entries. Symbolic links are followed; a folder that is reached twice counts once.
  *
- * @param root folder to walk, or a volume.
+ * @param root folder to walk, or a volume, also the address of one on another machine.
  * @returns the catalogue, sorted, and what is broken in the folder. One broken file spoils nothing else.
  * @throws BflyError NOT_FOUND where nothing is at `root`; UNSUPPORTED where `root` is a file that no format takes.
  */
 export async function discover(root: string, find: FindVolumes): Promise<Discovery> {
+  if (isRemoteUrl(root)) return discoverRemote(plainRemoteUrl(root), find);
   const top = path.resolve(root);
   const isFolder = await stat(top).then(
     (found) => found.isDirectory(),
@@ -79,6 +81,19 @@ export async function discover(root: string, find: FindVolumes): Promise<Discove
   // What is inside a volume is no volume.
   if (walk.skipped.every(({ format }) => format === undefined)) await walk.run(top);
   return { ...arrange(path.basename(top) || TOP, walk.groups), skipped: walk.skipped };
+}
+
+/** Nothing can be listed there: the address is that of a volume, or of a container of some. */
+async function discoverRemote(url: string, find: FindVolumes): Promise<Discovery> {
+  const volumes = (await find(url)) ?? [];
+  const name = remoteName(url);
+  const [only, ...others] = volumes;
+  if (only === undefined) throw new BflyError('UNSUPPORTED', `"${name}" is no volume that can be read`);
+  const { hostname } = new URL(url);
+  if (others.length === 0)
+    return { ...oneDataset(TOP, TOP, { name: hostname, channels: [channelOf(only, name)] }), skipped: [] };
+  const channels = sortedByName(volumes.map((volume) => channelOf(volume, nameOfOneOfMany(volume))));
+  return { ...oneDataset(TOP, hostname, { name, channels }), skipped: [] };
 }
 
 /** Volumes that become one dataset. */

@@ -3,8 +3,9 @@ import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { BflyError } from '../../protocol/errors.ts';
 import { bossFormat } from '../image/boss-source.ts';
-import { findVolumes, openSource, resolveSpec, SOURCE_FORMATS } from '../image/open-source.ts';
+import { findVolumes, formatsFor, openSource, resolveSpec } from '../image/open-source.ts';
 import type { FoundVolume } from '../image/source.ts';
+import { isRemoteUrl } from '../utility/remote-url.ts';
 import { unservedError, unservedFormat } from './unserved-format.ts';
 
 /** Beside such a file or folder, images are pictures of it rather than the slices of a volume. */
@@ -13,16 +14,16 @@ const VOLUME_OF_ITS_OWN = /\.(h5|hdf5?|nii(\.gz)?|zarr|n5)$/i;
 /**
  * Lists the volumes at a path, for `discover`.
  *
- * @param file path of a file or folder; it may go on inside an HDF5 file.
+ * @param file path of a file or folder, which may go on inside an HDF5 file; or an address.
  * @returns undefined where no format knows the path, or where a folder of images holds volumes rather than slices.
  * @throws BflyError NOT_FOUND; UNSUPPORTED with `details.kind` where a format knows it and cannot read it, or where it is of a format
  *   that is known by name alone, see `unservedIn`.
  */
 export async function findData(file: string): Promise<readonly FoundVolume[] | undefined> {
   const spec = await resolveSpec(file);
-  if (spec.dataset !== undefined) return findVolumes(file);
+  if (spec.dataset !== undefined || isRemoteUrl(file)) return findVolumes(file);
   let broken: BflyError | undefined;
-  for (const { kind, find } of SOURCE_FORMATS) {
+  for (const { kind, find } of formatsFor(spec.path)) {
     try {
       const volumes = await find(spec.path);
       if (volumes !== undefined) return kind === 'stack' ? await judgeStack(volumes) : volumes;

@@ -1,5 +1,5 @@
 /** Knows by sight the formats that are not served, so that what is skipped can be called by its name. */
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { BflyError } from '../../protocol/errors.ts';
 
@@ -12,16 +12,8 @@ export interface UnservedFormat {
   readonly advice: string;
 }
 
-const NOT_YET = 'not served yet';
-const N5: UnservedFormat = { name: 'N5', thing: 'folder', advice: NOT_YET };
-const ZARR: UnservedFormat = { name: 'Zarr', thing: 'folder', advice: NOT_YET };
-const NIFTI: UnservedFormat = { name: 'NIfTI', thing: 'file', advice: NOT_YET };
 const GZIP: UnservedFormat = { name: '.gz', thing: 'file', advice: 'not served yet; gunzip makes a file that is' };
 
-/** Files that make a folder what it is. */
-const ZARR_FILES = ['.zarray', '.zgroup', 'zarr.json'];
-/** Keys that the attributes of an N5 container, group or dataset have. */
-const N5_KEYS = ['n5', 'dimensions', 'multiscales', 'downsamplingFactors', 'scales'];
 /** Volumes that are packed once more. */
 const PACKED = /\.(h5|hdf5?|tiff?|dat|raw|npy|mrc|nrrd|am)\.gz$/i;
 
@@ -33,29 +25,7 @@ const PACKED = /\.(h5|hdf5?|tiff?|dat|raw|npy|mrc|nrrd|am)\.gz$/i;
  */
 export async function unservedFormat(file: string): Promise<UnservedFormat | undefined> {
   const found = await stat(file).catch(() => undefined);
-  if (found?.isDirectory() === true) return formatOfFolder(file);
-  if (/\.nii(\.gz)?$/i.test(file)) return NIFTI;
-  return PACKED.test(file) ? GZIP : undefined;
-}
-
-async function formatOfFolder(folder: string): Promise<UnservedFormat | undefined> {
-  const names = await readdir(folder).catch((): string[] => []);
-  if (ZARR_FILES.some((name) => names.includes(name)) || /\.zarr$/i.test(folder)) return ZARR;
-  if (/\.n5$/i.test(folder)) return N5;
-  const attributes = names.includes('attributes.json') ? await readMap(path.join(folder, 'attributes.json')) : {};
-  return N5_KEYS.some((key) => Object.hasOwn(attributes, key)) ? N5 : undefined;
-}
-
-type Fields = Readonly<Record<string, unknown>>;
-
-/** What a JSON file holds; nothing where it is none. */
-async function readMap(file: string): Promise<Fields> {
-  try {
-    const value: unknown = JSON.parse(await readFile(file, 'utf8'));
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : {}; // any object has fields
-  } catch {
-    return {};
-  }
+  return found?.isFile() === true && PACKED.test(file) ? GZIP : undefined;
 }
 
 /** The error for a volume of such a format; `discover` finds the format in it by `unservedIn`. */

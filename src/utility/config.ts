@@ -25,7 +25,7 @@
  *               first-synapse: 0                    # id of the first synapse
  *               channels:
  *                 - name: em
- *                   path: /data/fly/em.h5
+ *                   path: /data/fly/em.h5           # or the address of a precomputed, Zarr or N5 volume
  *                   dpath: /data/fly/tables         # instead of the dataset's path
  *                   offset: [0, 0, 0]               # z, y, x, as Butterfly always had it
  *                   dataset: volumes/raw            # ours: name inside the file
@@ -54,6 +54,7 @@ import {
   nameSiblings,
 } from './catalogue.ts';
 import type { LogLevel } from './log.ts';
+import { isRemoteUrl, plainRemoteUrl } from './remote-url.ts';
 
 export type * from './catalogue.ts';
 export { catalogueChannels, EMPTY_CATALOGUE, mergeCatalogues } from './catalogue.ts';
@@ -405,7 +406,7 @@ class SectionReader {
   #channel(item: z.output<typeof channelSchema>): ChannelConfig {
     return withoutUndefined({
       ...item,
-      path: this.#absolute(item.path),
+      path: isRemoteUrl(item.path) ? plainRemoteUrl(item.path) : this.#absolute(item.path),
       dpath: this.#absoluteOrNone(item.dpath),
       mesh: this.#absoluteOrNone(item.mesh),
     });

@@ -92,6 +92,20 @@ describe('an export from a server', () => {
     await source.close();
   });
 
+  it.each(['zarr', 'ome-zarr'])('as %s is read back by our own source', { timeout: 60_000 }, async (to) => {
+    expect(await exportTo(PATH, to)).toMatchObject({ code: 0 });
+    const source = await openSource({ path: folder });
+    const boxes = to === 'zarr' ? (await levels()).slice(0, 1) : await levels();
+    expect(source.info.dtype).toBe('uint32');
+    expect(source.info.mips.map(({ shape }) => shape)).toEqual(boxes.map(boxShape));
+    for (const [mip, box] of boxes.entries()) {
+      const { offset } = source.info.mips[mip] ?? { offset: [0, 0, 0] };
+      expect(offset).toEqual(box.slice(0, 3));
+      expect(Buffer.compare(await source.read(mip, box), await pulled(mip, box, 'uint32', {}))).toBe(0);
+    }
+    await source.close();
+  });
+
   it('as OME-Zarr has every level', { timeout: 60_000 }, async () => {
     expect(await exportTo(PATH, 'ome-zarr')).toMatchObject({ code: 0 });
     for (const [mip, box] of (await levels()).entries()) {

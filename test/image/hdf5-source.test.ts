@@ -219,6 +219,18 @@ describe('types and filters of HDF5', () => {
       ['be16', 'be64', 'bedouble', 'bef', 'deep/er/all', 'deep/sparse', 'deep/um', 'double'].sort(),
     );
   });
+
+  it('says once what else is in the file, and why it cannot be served', async () => {
+    const [first, ...others] = await findVolumes(mixed);
+    expect(first?.refused?.map(({ dataset }) => dataset)).toEqual(
+      ['bool', 'empty', 'flat', 'four', 'half', 'lzf', 'pair', 'text'].sort(),
+    );
+    expect(first?.refused).toContainEqual({
+      dataset: 'flat',
+      fault: '2 dimensions [3,4]; three, [z][y][x], would be right',
+    });
+    expect(others.filter(({ refused }) => refused !== undefined)).toEqual([]);
+  });
 });
 
 describe('which dataset of a file is served', () => {

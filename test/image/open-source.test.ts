@@ -31,8 +31,12 @@ const INFO = {
 };
 
 describe('formats are found', () => {
-  it('in the order hdf5, precomputed, tiff, stack', () => {
-    expect(SOURCE_FORMATS.map(({ kind }) => kind)).toEqual(['hdf5', 'precomputed', 'tiff', 'stack']);
+  it('in an order in which folders of images come last, and files that tell what they are first', () => {
+    const kinds = SOURCE_FORMATS.map(({ kind }) => kind);
+    const butterfly = ['hdf5', 'hdf5-json', 'boss', 'mojo', 'precomputed', 'tiff', 'stack'];
+    expect(kinds.filter((kind) => butterfly.includes(kind))).toEqual(butterfly);
+    expect(kinds.at(-1)).toBe('stack');
+    expect(new Set(kinds).size).toBe(kinds.length);
   });
 
   it('by content, whatever the file is called', async () => {
@@ -108,10 +112,10 @@ describe('what no format takes', () => {
   it('is refused with the reason of each', async () => {
     const error = await errorOf(findVolumes(write('noise.bin', randomBytes(8, 100))));
     expect(error.code).toBe('UNSUPPORTED');
-    expect(error.message).toBe(
-      'no format takes "noise.bin" (hdf5: not a file with the HDF5 signature; precomputed: not a folder with an info file; ' +
-        'tiff: not a file that begins as a TIFF; stack: not a folder with PNG, JPEG or TIFF files)',
-    );
+    expect(error.message).toMatch(/^no format takes "noise\.bin" \(hdf5: not a file with the HDF5 signature; .*\)$/);
+    expect(error.message).toContain('; precomputed: not a folder with an info file; ');
+    expect(error.message).toContain('stack: not a folder with PNG, JPEG or TIFF files)');
+    for (const { kind } of SOURCE_FORMATS) expect(error.message).toContain(`${kind}: not a`);
   });
 
   it('is refused with what is broken where a format knows it as its own', async () => {

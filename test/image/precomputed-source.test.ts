@@ -120,12 +120,7 @@ describeShared('the real precomputed volumes', () => {
     await bodies.close();
   });
 
-  it('refuse compresso by its name, and folders of annotations by theirs', async () => {
-    const compresso = await errorOf(precomputedFormat.open({ path: shared('pinky40-precomputed') }));
-    expect(compresso.code).toBe('UNSUPPORTED');
-    expect(compresso.message).toBe(
-      'info.scales[0].encoding must be raw, jpeg, png, compressed_segmentation; it is "compresso"',
-    );
+  it('refuse folders of annotations by their name', async () => {
     const annotations = await errorOf(precomputedFormat.find(shared('h01-annotations-precomputed')));
     expect(annotations.message).toContain('neuroglancer_annotations_v1');
   });

@@ -1,0 +1,32 @@
+/** Opens the place where the files of a volume lie. */
+import { stat } from 'node:fs/promises';
+import { isRemoteUrl, plainRemoteUrl } from '../utility/remote-url.ts';
+import type { ByteStore } from './byte-store.ts';
+import { FolderStore } from './folder-store.ts';
+import { RemoteStore } from './remote-store.ts';
+
+/**
+ * Opens the place of a volume.
+ *
+ * @param path of a folder, or an address.
+ * @returns undefined where it is no folder.
+ */
+export async function openByteStore(path: string): Promise<ByteStore | undefined> {
+  if (isRemoteUrl(path)) return new RemoteStore(plainRemoteUrl(path));
+  const found = await stat(path).catch(() => undefined);
+  return found?.isDirectory() === true ? new FolderStore(path) : undefined;
+}
+
+/** As `openByteStore`, for work that ends with the store. @returns undefined where the path is no folder. */
+export async function withByteStore<T>(
+  path: string,
+  work: (store: ByteStore) => Promise<T | undefined>,
+): Promise<T | undefined> {
+  const store = await openByteStore(path);
+  if (store === undefined) return undefined;
+  try {
+    return await work(store);
+  } finally {
+    store.close();
+  }
+}

@@ -1,0 +1,136 @@
+/** Zarr of versions 2 and 3, and OME-Zarr in it: folders here or on a server. Chunks are read as they are asked for. */
+import { BflyError } from '../../protocol/errors.ts';
+import type { Vec3 } from '../../protocol/volume.ts';
+import { chosenIndices, listChoices, splitDataset } from './axis-choice.ts';
+import type { ByteStore } from './byte-store.ts';
+import { type ChunkedLevel, ChunkedSource } from './chunked-source.ts';
+import { isInside, joinPath } from './name-path.ts';
+import { openByteStore, withByteStore } from './open-byte-store.ts';
+import type { FoundVolume, Source, SourceFormat, SourceSpec } from './source.ts';
+import { quotedName, volumeName } from './volume-name.ts';
+import { guessVolumeType } from './voxel-type.ts';
+import { ZarrChunks } from './zarr-array.ts';
+import { readNode, type ZarrNode } from './zarr-node.ts';
+import { findZarrVolumes, readVolume, type ZarrFinding, type ZarrVolume } from './zarr-volumes.ts';
+
+const KIND = 'zarr';
+const MAX_NAMES = 8;
+
+/** Groups and arrays of Zarr; a volume is an array, or the levels that `multiscales` names. */
+export const zarrFormat: SourceFormat = {
+  kind: KIND,
+  find: (path: string): Promise<readonly FoundVolume[] | undefined> =>
+    withByteStore(path, async (store) => {
+      const root = await readNode(store, '');
+      if (root === undefined) return refusedOr(store, undefined);
+      const findings = await findZarrVolumes(store, root);
+      const volumes = findings.flatMap((finding) => ('volume' in finding ? datasetsOf(finding.volume) : []));
+      if (volumes.length === 0) throw nothingServable(store, findings);
+      return volumes.map((dataset) => ({
+        spec: dataset === '' ? { path } : { path, dataset },
+        name: volumeName(path, dataset === '' || volumes.length === 1 ? undefined : dataset),
+        kind: KIND,
+      }));
+    }),
+  takes: async (path: string): Promise<boolean> =>
+    (await withByteStore(path, async (store) => (await readNode(store, '')) ?? refusedOr(store, undefined))) !==
+    undefined,
+  async open(spec: SourceSpec): Promise<Source> {
+    const store = await openByteStore(spec.path);
+    if (store === undefined) throw new BflyError('UNSUPPORTED', `${quotedName(spec.path)} is not a folder`);
+    try {
+      return await openVolume(store, spec.dataset);
+    } catch (error) {
+      store.close();
+      throw error;
+    }
+  },
+};
+
+function refusedOr(store: ByteStore, otherwise: undefined): undefined {
+  if (store.refused)
+    throw new BflyError('UNSUPPORTED', 'the server refuses (403) to give the metadata of Zarr, if there are any');
+  return otherwise;
+}
+
+async function openVolume(store: ByteStore, dataset: string | undefined): Promise<Source> {
+  const { path, choice } = splitDataset(dataset);
+  const node = isInside(path) ? await readNode(store, path) : undefined;
+  if (node === undefined && path === '') throw new BflyError('UNSUPPORTED', `${store.name} is not Zarr`);
+  if (node === undefined) throw new BflyError('NOT_FOUND', `${store.name} has no group or array "${path}"`);
+  const volume = (await readVolume(store, node)) ?? (await onlyVolume(store, node));
+  const what = volume.path === '' ? store.name : `"${volume.path}" of ${store.name}`;
+  const indices = chosenIndices(volume.extra, choice, what);
+  const dtype = volume.levels[0]?.info.type.dtype ?? 'uint8';
+  return new ChunkedSource(
+    {
+      kind: KIND,
+      type: volume.isLabel && dtype !== 'float32' ? 'segmentation' : guessVolumeType(dtype),
+      dtype,
+      voxelKnown: volume.voxelKnown,
+      fingerprint: [KIND, joinPath(volume.path, indices.join(',')), ...volume.stamps].join(':'),
+    },
+    volume.levels.map((level) => chunkedLevel(store, volume, level, indices)),
+    () => store.close(),
+  );
+}
+
+/** The volume that a group of other things is taken for: that which is the only one in it. */
+async function onlyVolume(store: ByteStore, node: ZarrNode): Promise<ZarrVolume> {
+  const findings = await findZarrVolumes(store, node);
+  const volumes = findings.flatMap((finding) => ('volume' in finding ? [finding.volume] : []));
+  const [only] = volumes;
+  if (only === undefined) throw nothingServable(store, findings);
+  if (volumes.length === 1) return only;
+  const names = volumes.slice(0, MAX_NAMES).map(({ path }) => path);
+  throw new BflyError(
+    'NOT_FOUND',
+    `${store.name} holds ${volumes.length} volumes: name one as the dataset, of ${names.join(', ')}`,
+  );
+}
+
+function chunkedLevel(
+  store: ByteStore,
+  { roles, path: root }: ZarrVolume,
+  { path, info, place }: ZarrVolume['levels'][number],
+  indices: readonly number[],
+): ChunkedLevel {
+  const chunks = new ZarrChunks(store, path, info, { roles, indices });
+  const along = (sizes: readonly number[]): Vec3 => [
+    sizes[roles.x] ?? 1,
+    sizes[roles.y] ?? 1,
+    roles.z === undefined ? 1 : (sizes[roles.z] ?? 1),
+  ];
+  const [shape, stored] = [along(info.shape), along(info.chunk)];
+  return {
+    mip: {
+      shape,
+      // A chunk may be larger than its array.
+      chunk: [Math.min(stored[0], shape[0]), Math.min(stored[1], shape[1]), Math.min(stored[2], shape[2])],
+      voxel: place.voxel,
+      offset: place.offset,
+    },
+    load: (index, clipped) => chunks.read(index, clipped),
+    nameOf: (index) => `${chunks.nameOf(index)} of array "${path === root ? '' : path}"`,
+  };
+}
+
+/** The datasets that a volume is listed as: one for each channel and time. */
+function datasetsOf({ path, extra }: ZarrVolume): readonly string[] {
+  return (listChoices(extra) ?? [firstChoice(extra)]).map((choice) => joinPath(path, choice));
+}
+
+/** Of a great many only the first is listed. */
+function firstChoice(extra: ZarrVolume['extra']): string {
+  return extra
+    .filter(({ size }) => size > 1)
+    .map(({ name }) => `${name}=0`)
+    .join(',');
+}
+
+function nothingServable(store: ByteStore, findings: readonly ZarrFinding[]): BflyError {
+  const faults = findings.flatMap((finding) => ('fault' in finding ? [finding.fault] : []));
+  const unlisted = store.isRemote ? '; over HTTP only consolidated metadata say what is in a group' : '';
+  const told = faults.slice(0, MAX_NAMES).join('; ') || `there are no arrays in it${unlisted}`;
+  return new BflyError('UNSUPPORTED', `${store.name} holds no volume that can be served: ${told}`);
+}

@@ -158,7 +158,7 @@ export function levelPlaces(
   const levels: LevelPlace[] = [];
   for (const placement of placements) {
     if (placement === undefined) return undefined;
-    const scale = axes.map((axis) => placement.scale[axis] ?? 0);
+    const scale = axes.map((axis, i) => (i === 2 && roles.z === undefined ? sizes[2] : placement.scale[axis]) ?? 0);
     if (!scale.every((size) => size > 0)) return undefined;
     const first = axes.map((axis, i) => {
       if (i === 2 && roles.z === undefined) return 0;

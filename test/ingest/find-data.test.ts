@@ -136,19 +136,13 @@ describe('formats that are not served', () => {
   const kindsBelow = async (top: string) =>
     (await discover(at(top), findData)).skipped.map(({ path: file, format }) => [path.basename(file), format?.name]);
 
-  it('are known by sight, and not looked into', async () => {
-    await makePng('unserved/n5/0/0/slice.png');
-    await writeFile(at('unserved/n5/attributes.json'), '{"dimensions": [1, 2, 3]}');
+  it('are known by sight', async () => {
+    await mkdir(at('unserved'), { recursive: true });
     await writeFile(at('unserved/labels.h5.gz'), '');
     await writeFile(at('unserved/notes.txt.gz'), '');
     const found = await discover(at('unserved'), findData);
     expect(catalogueChannels(found)).toEqual([]);
-    expect(await kindsBelow('unserved')).toEqual([
-      ['labels.h5.gz', '.gz'],
-      ['n5', 'N5'],
-    ]);
-    expect(await kindsBelow('unserved/n5')).toEqual([['n5', 'N5']]);
-    expect(catalogueChannels(await discover(at('unserved/n5'), findData))).toEqual([]);
+    expect(await kindsBelow('unserved')).toEqual([['labels.h5.gz', '.gz']]);
     await expect(findData(at('unserved/labels.h5.gz'))).rejects.toThrow(
       '"labels.h5.gz" is .gz: not served yet; gunzip makes a file that is',
     );
@@ -161,6 +155,25 @@ describe('formats that are not served', () => {
     await writeFile(at('other/attributes.json'), 'no JSON');
     expect((await findData(at('plain')))?.map(({ kind }) => kind)).toEqual(['stack']);
     expect(await findData(at('other'))).toBeUndefined();
+  });
+
+  it('and broken volumes of those that are, are told and not looked into', async () => {
+    await makePng('broken/a.n5/0/0/slice.png');
+    await writeFile(at('broken/a.n5/attributes.json'), 'no JSON');
+    await makePng('broken/b/0/0/slice.png');
+    const attributes = {
+      dimensions: [1, 2, 3],
+      blockSize: [1, 2, 3],
+      dataType: 'uint128',
+      compression: { type: 'raw' },
+    };
+    await writeFile(at('broken/b/attributes.json'), JSON.stringify(attributes));
+    const found = await discover(at('broken'), findData);
+    expect(catalogueChannels(found)).toEqual([]);
+    expect(found.skipped.map(({ path: file, reason }) => [path.basename(file), reason])).toEqual([
+      ['a.n5', expect.stringContaining('is not JSON')],
+      ['b', expect.stringContaining('uint128')],
+    ]);
   });
 });
 

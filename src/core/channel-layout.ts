@@ -58,9 +58,16 @@ const MIN_OWN_TILE = 16 * 1024;
 const LAYOUT_VERSION = 1;
 
 /** Whether a fingerprint is of what a configuration names, letter by letter. */
-export function isMadeOf(fingerprint: string, spec: VolumeSpec | undefined): boolean {
+export function isMadeOf(fingerprint: string | undefined, spec: VolumeSpec | undefined): boolean {
+  if (fingerprint === undefined) return false;
   const [, made] = JSON.parse(fingerprint) as readonly unknown[];
   return JSON.stringify(made) === JSON.stringify(spec);
+}
+
+/** What the source said of itself when a fingerprint was made. */
+export function sourceFingerprint(fingerprint: string): string {
+  const [, , source] = JSON.parse(fingerprint) as readonly unknown[];
+  return String(source);
 }
 
 /** Whether two fingerprints are of the same data read in the same way, though one may name the file by another path. */

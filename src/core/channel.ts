@@ -8,7 +8,15 @@ import { storedEncoding } from '../image/codecs/registry.ts';
 import { coarserMip } from '../image/downsample.ts';
 import type { TileMaker, VolumeSpec } from '../image/tile-maker.ts';
 import type { Logger } from '../utility/log.ts';
-import { isMadeOf, isSameVolume, isTouchedVolume, type Layout, type LayoutWish, layOut } from './channel-layout.ts';
+import {
+  isMadeOf,
+  isSameVolume,
+  isTouchedVolume,
+  type Layout,
+  type LayoutWish,
+  layOut,
+  sourceFingerprint,
+} from './channel-layout.ts';
 
 /** A channel as the configuration names it. */
 export interface ChannelEntry extends LayoutWish {
@@ -100,7 +108,7 @@ const randomEpoch = (): string => randomBytes(8).toString('hex');
  *
  * Where the data are others than the tiles were made from, the channel is given up for a new one with a number and an epoch of its own;
  * never a channel with edits, unless it may be replaced. One whose files were only written anew, to all appearances with the same
- * voxels, keeps its edits, and its tiles are made again.
+ * voxels, keeps its edits, and its tiles are made again. One whose server is away is as it was, with the tiles that are in the store.
  *
  * @param levels how many levels to offer above the source's.
  * @throws BflyError NOT_FOUND, UNSUPPORTED of the source; CONFLICT where it would take the place of an ingested volume, or of edits.
@@ -118,16 +126,23 @@ export async function openChannel(
     if (kept === undefined) throw new BflyError('NOT_FOUND', `${entry.path} is not in the store`);
     return channelOf(entry, kept, undefined);
   }
-  const info = await maker.open(entry.spec).catch((error: unknown) => {
-    if (whole === undefined) throw error;
+  const { spec } = entry;
+  const isKept = levels === 'on-demand' && isMadeOf(kept?.fingerprint, spec);
+  const info = await maker.open(spec).catch((error: unknown) => {
+    if (whole === undefined && !(isKept && isAway(error))) throw error;
   });
   // What was ingested is all there is, where what is configured now cannot be opened.
-  if (info === undefined) return openChannel({ path: entry.path }, database, maker);
+  if (info === undefined && whole !== undefined) return openChannel({ path: entry.path }, database, maker);
+  if (info === undefined && kept !== undefined) {
+    log?.warn({ path: entry.path }, 'the server of a channel is away: what is in the store is served, as it was');
+    return channelOf(entry, kept, sourceFingerprint(kept.fingerprint));
+  }
+  if (info === undefined) throw new BflyError('NOT_FOUND', `${entry.path} is not in the store`);
   const wanted = layOut(entry, info, levels);
   if (kept !== undefined && isSameVolume(kept.fingerprint, wanted.fingerprint)) {
     // What was ingested keeps the voxel size that it was given, unless another is named.
-    const isKept = kept.ingested && entry.voxel === undefined;
-    const record = { ...kept, mips: isKept ? kept.mips : wanted.mips, type: wanted.type };
+    const mips = kept.ingested && entry.voxel === undefined ? kept.mips : wanted.mips;
+    const record = { ...kept, mips, type: wanted.type };
     return channelOf(entry, record, info.fingerprint);
   }
   const record =
@@ -136,6 +151,9 @@ export async function openChannel(
   await finishDrops(database);
   return channelOf(entry, record, info.fingerprint);
 }
+
+/** Whether a source is only away for now, as a server of remote volumes may be. */
+const isAway = (error: unknown): boolean => error instanceof BflyError && error.code === 'UNAVAILABLE';
 
 /**
  * Decides what becomes of a channel whose data are others now.

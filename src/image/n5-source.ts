@@ -14,8 +14,8 @@ import { guessVolumeType } from './voxel-type.ts';
 
 const KIND = 'n5';
 const MAX_NAMES = 8;
-/** What containers are called, in the quotes of messages. */
-const CONTAINER = /\.n5"$/i;
+/** What containers are called. */
+const CONTAINER = /\.n5$/i;
 
 /** Containers, groups and datasets of N5; a volume is a dataset, or the levels s0, s1, … of a group. */
 export const n5Format: SourceFormat = {
@@ -50,10 +50,10 @@ export const n5Format: SourceFormat = {
 /** Other things have a file of this name, too: it must be a container, a dataset or a pyramid. Containers need have none. */
 async function readRoot(store: ByteStore, path: string): Promise<N5Node | undefined> {
   const root = await readN5Node(store, '').catch((error: unknown) => {
-    if (store.isRemote || CONTAINER.test(store.name)) throw error;
+    if (store.isRemote || CONTAINER.test(path)) throw error;
     return undefined;
   });
-  if (root === undefined && /\.n5$/i.test(path) && !store.isRemote)
+  if (root === undefined && CONTAINER.test(path) && !store.isRemote)
     return { path: '', json: {}, file: store.name, stamp: '-' };
   if (root === undefined && store.refused)
     throw new BflyError('UNSUPPORTED', 'the server refuses (403) to give attributes.json, if there is one');

@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: every workload for us and beside its rival or limit, in one run, in fresh processes, alternating.
  *
- *   npm run bench -- [--rounds 5] [--seconds 1.5] [--only TEXT] [--transport uws|ws] [--no-write]
+ *   npm run bench -- [--rounds 5] [--seconds 1.5] [--table serve|edits|http] [--only TEXT] [--transport uws|ws] [--no-write]
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -22,6 +22,7 @@ const { values: options } = parseArgs({
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '1.5' },
     only: { type: 'string', default: '' },
+    table: { type: 'string', default: '' },
     transport: { type: 'string', default: 'uws' },
     'no-write': { type: 'boolean', default: false },
   },
@@ -141,14 +142,16 @@ try {
   process.stderr.write('making a store of random tiles …\n');
   await makeStore(dataDir);
   const rows: Row[] = [];
-  for (const duel of duels(dataDir).filter(({ name }) => name.includes(options.only))) {
+  const isWanted = (table: string): boolean => options.table === '' || options.table === table;
+  for (const duel of duels(dataDir).filter(({ name }) => isWanted('serve') && name.includes(options.only))) {
     process.stderr.write(`${duel.name} …\n`);
     rows.push(await fight(duel));
   }
-  if ('cutout 256³'.includes(options.only)) rows.push(...(await cutoutRows(dataDir)));
+  if (isWanted('serve') && 'cutout 256³'.includes(options.only)) rows.push(...(await cutoutRows(dataDir)));
   const { transport, only } = options;
-  const edits = await editRows({ dataDir, transport, rounds: ROUNDS, seconds: SECONDS, only });
-  const http = await httpRows({ dataDir, transport, rounds: ROUNDS, seconds: SECONDS, only });
+  const how = { dataDir, transport, rounds: ROUNDS, seconds: SECONDS, only };
+  const edits = isWanted('edits') ? await editRows(how) : [];
+  const http = isWanted('http') ? await httpRows(how) : [];
   process.stdout.write(`${formatRows([...rows, ...edits, ...http])}\n`);
   const suffix = transport === 'ws' ? '-ws' : '';
   if (!options['no-write'] && rows.length > 0) writeReport(root, `serve${suffix}`, rows);

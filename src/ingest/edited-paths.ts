@@ -29,8 +29,12 @@ export function editedPaths(database: Database): KeptEdits[] {
   });
 }
 
-/** What the layout's fingerprint names: `[version, spec, …]`. */
+/** What the layout's fingerprint names: `[version, spec, …]`; nothing where it is of another make: a hint shall not stop a server. */
 function sourceOf(fingerprint: string): string | undefined {
-  const [, spec] = JSON.parse(fingerprint) as readonly [unknown, { readonly path?: unknown } | null]; // our own
-  return typeof spec?.path === 'string' ? spec.path : undefined;
+  try {
+    const [, spec] = JSON.parse(fingerprint) as readonly [unknown, { readonly path?: unknown } | null]; // our own
+    return typeof spec?.path === 'string' ? spec.path : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { crc32 } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Box, DType } from '../../protocol/volume.ts';
+import type { Box, DType, MipInfo } from '../../protocol/volume.ts';
 import { mipBox } from '../../protocol/volume.ts';
 import { loadUws } from '../../src/access/uws-transport.ts';
 import { hasPythonModules, runPython } from '../support/python.ts';
@@ -96,7 +96,7 @@ describe('clients in Python', { timeout: 300_000 }, () => {
             for (const [mip, level] of channel.mips.entries())
               for (let n = 0; n < BOXES_PER_MIP; n++) {
                 const box = randomBox(mipBox(level), random);
-                const url = `${server.url.replace(/^ws/, 'http').replace(/\/v1$/, '')}/${format}/${pathOf(dtype)}`;
+                const url = `http://127.0.0.1:${server.port}/${format}/${pathOf(dtype)}`;
                 asked.push({ job: { client, format, url, mip, box }, dtype });
               }
           }
@@ -111,4 +111,24 @@ describe('clients in Python', { timeout: 300_000 }, () => {
           );
         });
     });
+
+  for (const client of ['tensorstore', 'cloudvolume'] as const)
+    it.skipIf(!hasPythonModules(client, [client]))(
+      `[parity 81] ${client} opens what Butterfly's clients know as /pre`,
+      async () => {
+        const asked = await Promise.all(
+          DTYPES.map(async (dtype) => {
+            const { mips } = await server.core.updateQuery({ path: pathOf(dtype) });
+            const box = randomBox(mipBox(mips[0] as MipInfo), random);
+            const url = `http://127.0.0.1:${server.port}/pre/lab::fly::cube/${dtype}`;
+            return { job: { client, format: 'precomputed' as const, url, mip: 0, box }, dtype };
+          }),
+        );
+        const told = await runPython(
+          SCRIPT,
+          asked.map(({ job }) => job),
+        );
+        expect(told).toEqual(await Promise.all(asked.map(({ job, dtype }) => truth(job, dtype))));
+      },
+    );
 });

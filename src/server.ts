@@ -15,7 +15,7 @@ import { DEFAULT_TIMINGS, SessionHub } from './access/session-hub.ts';
 import type { Transport } from './access/transport.ts';
 import { decideUpgrade } from './access/upgrade.ts';
 import { assembleCore } from './core/assemble.ts';
-import { type ChannelEntry, finishDrops, ingestedPaths } from './core/channel.ts';
+import { type ChannelEntry, channelsAt, finishDrops, ingestedPaths } from './core/channel.ts';
 import type { Core } from './core/core.ts';
 import type { EditLogs } from './core/edits/edit-logs.ts';
 import type { Database } from './database/database.ts';
@@ -45,6 +45,8 @@ export interface ServerOptions {
   readonly cacheBytes: number;
   readonly log: Logger;
   readonly catalogue: Catalogue;
+  /** Addresses of volumes whose machines are away: what the store has of them is served. */
+  readonly away?: readonly string[];
   /** Serve the demonstration volume, made on first use. */
   readonly demo: boolean;
   /** Folders and files that sources may be read from. */
@@ -142,7 +144,7 @@ async function startOn(
   // Making the demonstration takes a while: whoever has the port is found out before.
   if (options.demo) await checkListening(host, options.port);
   const demo = options.demo ? await makeDemo(database, maker, options) : [];
-  const channels = channelEntries(options, [...ingestedPaths(database), ...demo]);
+  const channels = channelEntries(options, [...ingestedPaths(database), ...demo], awayEntries(options, database));
   const server = `butterfly ${readVersion()}`;
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const { cacheBytes } = options;
@@ -229,7 +231,11 @@ function makeDemo(database: Database, maker: TileMaker, options: ServerOptions):
 }
 
 /** The configured channels, then what else the store holds whole. */
-function channelEntries(options: ServerOptions, stored: readonly string[]): ChannelEntry[] {
+function channelEntries(
+  options: ServerOptions,
+  stored: readonly string[],
+  away: readonly ChannelEntry[],
+): ChannelEntry[] {
   const { maxBlockBytes } = options;
   const entries = catalogueChannels(options.catalogue).map(({ path, config }): ChannelEntry => {
     const { type, voxel, offset, chunk } = config;
@@ -244,8 +250,12 @@ function channelEntries(options: ServerOptions, stored: readonly string[]): Chan
     };
   });
   const configured = new Set(entries.map((entry) => entry.path));
-  for (const path of new Set(stored)) if (!configured.has(path)) entries.push({ path });
-  return entries;
+  const others = new Map([...stored.map((path) => ({ path })), ...away].map((entry) => [entry.path, entry]));
+  return [...entries, ...[...others.values()].filter(({ path }) => !configured.has(path))];
+}
+
+function awayEntries({ away = [] }: ServerOptions, database: Database): ChannelEntry[] {
+  return away.flatMap((url) => channelsAt(database, url));
 }
 
 /** Sources are opened by their real path, and only where that is allowed; so are the files that they name. */

@@ -33,6 +33,8 @@ export interface ServerOptions {
   readonly cacheBytes: number;
   readonly log: Logger;
   readonly catalogue: Catalogue;
+  /** Addresses of volumes whose machines are away. */
+  readonly away?: readonly string[];
   readonly demo: boolean;
   readonly allowedPaths: readonly string[];
   readonly limits?: Partial<Limits>;

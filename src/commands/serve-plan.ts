@@ -13,6 +13,7 @@ import {
   type Settings,
 } from '../utility/config.ts';
 import type { LogLevel } from '../utility/log.ts';
+import { isRemoteUrl, plainRemoteUrl } from '../utility/remote-url.ts';
 import type { ServerOptions } from './context.ts';
 import { describeSkipped } from './discover.ts';
 
@@ -69,6 +70,7 @@ export async function planServer(
   const catalogues: Catalogue[] = [];
   const configs: Config[] = [];
   const warnings: string[] = [];
+  const away: string[] = [];
   const wanted = named.map((source) => ({ source, isConfig: false }));
   if (options.exp !== undefined) wanted.push({ source: options.exp, isConfig: true });
   for (const { source, isConfig } of wanted) {
@@ -77,7 +79,12 @@ export async function planServer(
       configs.push(config);
       catalogues.push(config.catalogue);
     } else {
-      const found = await discoverSource(source, context.findVolumes);
+      const found = await discoverSource(source, context.findVolumes).catch((error: unknown) => {
+        if (!isRemoteUrl(source) || !(error instanceof BflyError) || error.code !== 'UNAVAILABLE') throw error;
+        warnings.push(`${error.message}; what was read of it before is served`);
+        away.push(plainRemoteUrl(source));
+      });
+      if (found === undefined) continue;
       warnings.push(...describeSkipped(found));
       if (found.experiments.length === 0) warnings.push(`no volume was found in ${source}`);
       catalogues.push(found);
@@ -88,7 +95,10 @@ export async function planServer(
   warnings.unshift(...(isUsual ? [usual, ...configs] : configs).flatMap((config) => config.warnings));
   const catalogue = isUsual ? usual.catalogue : mergeCatalogues(catalogues);
   return {
-    server: serverOptions(catalogue, settings, { ...options, ...(port === undefined ? {} : { port }) }),
+    server: {
+      ...serverOptions(catalogue, settings, { ...options, ...(port === undefined ? {} : { port }) }),
+      ...(away.length === 0 ? {} : { away }),
+    },
     logLevel: options.logLevel ?? settings.logLevel ?? 'info',
     warnings,
   };

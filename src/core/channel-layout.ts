@@ -64,6 +64,13 @@ export function isMadeOf(fingerprint: string | undefined, spec: VolumeSpec | und
   return JSON.stringify(made) === JSON.stringify(spec);
 }
 
+/** What a fingerprint's tiles were made from. */
+export function madeFrom(fingerprint: string): VolumeSpec | undefined {
+  // Of a channel without a source it is null.
+  const [, made] = JSON.parse(fingerprint) as readonly [unknown, VolumeSpec | null];
+  return made ?? undefined;
+}
+
 /** What the source said of itself when a fingerprint was made. */
 export function sourceFingerprint(fingerprint: string): string {
   const [, , source] = JSON.parse(fingerprint) as readonly unknown[];

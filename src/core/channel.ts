@@ -15,6 +15,7 @@ import {
   type Layout,
   type LayoutWish,
   layOut,
+  madeFrom,
   sourceFingerprint,
 } from './channel-layout.ts';
 
@@ -74,6 +75,20 @@ export function ingestedPaths(database: Database): string[] {
     .records('channel:')
     .filter(([, record]) => (record as ChannelRecord).ingested)
     .map(([name]) => name.slice('channel:'.length));
+}
+
+/**
+ * The channels that the store has of a volume on another machine, for when that is away and cannot say what it holds.
+ *
+ * @param url of the volume, or of one of its datasets.
+ */
+export function channelsAt(database: Database, url: string): ChannelEntry[] {
+  return database.records('channel:').flatMap(([name, record]) => {
+    const spec = madeFrom((record as ChannelRecord).fingerprint);
+    if (spec === undefined || 'demo' in spec) return [];
+    const isIt = spec.path === url || `${spec.path}/${spec.dataset}` === url;
+    return isIt ? [{ path: name.slice('channel:'.length), spec }] : [];
+  });
 }
 
 /** Writes a channel's record. */

@@ -51,7 +51,7 @@ export function readN5Info(file: string, json: Json): N5Info {
   const block = sizes(file, 'blockSize', json['blockSize'], shape.length);
   const dataType = json['dataType'];
   if (dataType === 'bool') throw wrongField(file, 'dataType', '(u)int8 to 64, float32 or float64', dataType);
-  const type = storedTypeV3(file, dataType);
+  const type = storedTypeV3(file, dataType, 'dataType');
   if (block.reduce((a, b) => a * b, 1) * type.bytes > MAX_BLOCK_BYTES)
     throw wrongField(file, 'blockSize', `of at most ${MAX_BLOCK_BYTES / 2 ** 20} MiB, unpacked`, block);
   const packed = json['compression'];

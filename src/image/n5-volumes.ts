@@ -161,8 +161,7 @@ function placesOf(
   const placements = infos.map((info, i): Placement => {
     const factors = factorsOf(group, levels[i]?.json ?? {}, i, infos[0] as N5Info, info);
     const scale = factors.map((factor, axis) => factor * (base?.sizes[axis] ?? 1));
-    // Levels begin where the finest begins: the middle of their first voxel lies further in.
-    return { scale, translation: factors.map((factor, axis) => ((factor - 1) / 2) * (base?.sizes[axis] ?? 1)) };
+    return { scale, translation: factors.map(() => 0) };
   });
   const found = levelPlaces(placements, roles, base?.nanometres ?? []);
   return found ?? { isKnown: false, levels: infos.map(() => ({ voxel: [1, 1, 1], offset: [0, 0, 0] })) };

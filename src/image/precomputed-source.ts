@@ -9,6 +9,7 @@ import { decodeCompresso } from './compresso.ts';
 import { decodeGrey, jpegFrame } from './grey-image.ts';
 import { inParallel } from './in-parallel.ts';
 import { openByteStore, withByteStore } from './open-byte-store.ts';
+import { gunzipped, PackedFiles } from './packed-files.ts';
 import { type PrecomputedInfo, type PrecomputedScale, readPrecomputedInfo } from './precomputed-info.ts';
 import { ShardedChunks } from './precomputed-sharding.ts';
 import { RecentValues } from './recent-values.ts';
@@ -25,7 +26,6 @@ import type {
 import { readSourceFile } from './source-file.ts';
 import { quotedName, volumeName } from './volume-name.ts';
 import { levelOf } from './voxel-type.ts';
-import { gunzipBytes } from './zlib-bytes.ts';
 
 const CHUNKS_AT_ONCE = 4;
 /** Decoded chunks of which a read took only a part: the next read likely wants the rest. */
@@ -70,31 +70,8 @@ async function readInfo(
   if (found === undefined && store.refused)
     throw new BflyError('UNSUPPORTED', 'the server refuses (403) to give the info file, if there is one');
   if (found === undefined) return undefined;
-  const bytes = await unpacked(found.bytes, MAX_INFO_BYTES).catch(unread);
+  const bytes = await gunzipped(found.bytes, MAX_INFO_BYTES).catch(unread);
   return { info: readPrecomputedInfo(Buffer.from(bytes).toString('utf8')), stamp: found.stamp };
-}
-
-/**
- * Reads a file that mirrors may keep compressed: as `NAME.gz`, or as gzip under its plain name.
- *
- * @param plainBytes length that the file has where it is not compressed, if that is known: raw voxels may begin with the mark of gzip.
- * @param maxBytes a longer file is refused, before it is read, and so is one that gunzips to more.
- * @returns undefined where there is neither.
- */
-async function readStored(
-  store: ByteStore,
-  name: string,
-  maxBytes: number,
-  plainBytes?: number,
-): Promise<Uint8Array | undefined> {
-  const plain = await store.get(name, maxBytes);
-  // Servers unpack what they keep packed; asking again would double the requests of every hole.
-  const bytes = plain ?? (store.isRemote ? undefined : await store.get(`${name}.gz`, maxBytes));
-  return bytes === undefined || bytes.length === plainBytes ? bytes : unpacked(bytes, maxBytes);
-}
-
-async function unpacked(bytes: Uint8Array, maxBytes: number): Promise<Uint8Array> {
-  return bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipBytes(bytes, maxBytes) : bytes;
 }
 
 /** No encoding takes twice the room of the voxels; small chunks have headers. */
@@ -103,6 +80,7 @@ const mostBytes = (rawBytes: number): number => 2 * rawBytes + 65_536;
 class PrecomputedSource implements Source {
   readonly info: SourceInfo;
   readonly #store: ByteStore;
+  readonly #files: PackedFiles;
   /** Undefined where it is on another machine. */
   readonly #folder: string | undefined;
   readonly #scales: readonly PrecomputedScale[];
@@ -115,6 +93,7 @@ class PrecomputedSource implements Source {
 
   constructor(path: string, store: ByteStore, { type, dtype, scales }: PrecomputedInfo, fingerprint: string) {
     this.#store = store;
+    this.#files = new PackedFiles(store);
     this.#folder = store.isRemote ? undefined : path;
     this.#scales = scales;
     this.#shards = scales.map(({ key, sharding, mip }) =>
@@ -203,12 +182,7 @@ class PrecomputedSource implements Source {
       if (shards !== undefined) return await shards.read(index);
       const plainBytes = volumeOf(boxShape(chunkBox)) * BYTES_PER_VOXEL[this.info.dtype];
       const name = `${scale.key}/${chunkName(chunkBox)}`;
-      return await readStored(
-        this.#store,
-        name,
-        mostBytes(plainBytes),
-        scale.encoding === 'raw' ? plainBytes : undefined,
-      );
+      return await this.#files.get(name, mostBytes(plainBytes), scale.encoding === 'raw' ? plainBytes : undefined);
     } catch (cause) {
       throw broken(scale, chunkBox, cause);
     }

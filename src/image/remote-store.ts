@@ -4,7 +4,7 @@
  * Only the host of the address that was configured is ever asked. What fails for the moment is tried again with growing pauses; then the
  * server counts as away for a moment, so that a dead one does not hold up the workers that other volumes need.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as timer } from 'node:timers/promises';
 import { BflyError } from '../../protocol/errors.ts';
 import { remoteName } from '../utility/remote-url.ts';
 import type { ByteStore, FilePart, StampedFile } from './byte-store.ts';
@@ -18,6 +18,8 @@ export interface RemoteOptions {
   readonly pausesMs?: readonly number[];
   /** How long a server that failed counts as away, ms. */
   readonly awayMs?: number;
+  /** Waits; it ends early where the signal says so. */
+  readonly sleep?: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
 const TIMEOUT_MS = 10_000;
@@ -26,6 +28,8 @@ const AWAY_MS = 1_000;
 /** More connections to one server are slower, not faster, and are taken for an attack. */
 const REQUESTS_AT_ONCE = 8;
 const RETRY_MS = 2_000;
+
+const sleepUntil = (ms: number, signal: AbortSignal): Promise<void> => timer(ms, undefined, { signal }).catch(() => {});
 
 /** A folder of a web server or public bucket. */
 export class RemoteStore implements ByteStore {
@@ -46,7 +50,7 @@ export class RemoteStore implements ByteStore {
     this.#base = `${origin}${pathname.replace(/\/+$/, '')}`;
     this.#query = search;
     this.name = `"${remoteName(url)}"`;
-    this.#options = { timeoutMs: TIMEOUT_MS, pausesMs: PAUSES_MS, awayMs: AWAY_MS, ...options };
+    this.#options = { timeoutMs: TIMEOUT_MS, pausesMs: PAUSES_MS, awayMs: AWAY_MS, sleep: sleepUntil, ...options };
   }
 
   get refused(): boolean {
@@ -88,7 +92,7 @@ export class RemoteStore implements ByteStore {
   ): Promise<Exclude<RemoteAnswer, { kind: 'away' }>> {
     // Names of files are no addresses: one that looks like one stays below the host that was named.
     const url = `${this.#base}/${name.split('/').map(encodeURIComponent).join('/')}${this.#query}`;
-    const { timeoutMs, pausesMs } = this.#options;
+    const { timeoutMs, pausesMs, sleep } = this.#options;
     await this.#enter();
     try {
       for (let turn = 0; ; turn++) {
@@ -99,7 +103,7 @@ export class RemoteStore implements ByteStore {
         const pause = pausesMs[turn];
         // Who waits for a silent server has waited long enough.
         if (pause === undefined || answer.isSilent || this.#abort.signal.aborted) this.#giveUp(answer.why);
-        else await this.#pause(answer.retryMs ?? pause * (0.5 + Math.random()));
+        else await sleep(answer.retryMs ?? pause * (0.5 + Math.random()), this.#abort.signal);
       }
     } finally {
       this.#leave();
@@ -117,10 +121,6 @@ export class RemoteStore implements ByteStore {
 
   #fault(why: string): BflyError {
     return new BflyError('UNAVAILABLE', `the server of ${this.name} is away: ${why}`, { retryMs: RETRY_MS });
-  }
-
-  async #pause(ms: number): Promise<void> {
-    await sleep(ms, undefined, { signal: this.#abort.signal }).catch(() => {});
   }
 
   async #enter(): Promise<void> {

@@ -50,10 +50,10 @@ export function storedTypeV2(
   return { type, isBigEndian: order === '>' };
 }
 
-/** The type of version 3, such as `uint16`. @throws BflyError UNSUPPORTED */
-export function storedTypeV3(file: string, name: unknown): StoredType {
+/** The type of version 3, such as `uint16`; N5 has the same names. @throws BflyError UNSUPPORTED */
+export function storedTypeV3(file: string, name: unknown, field = 'data_type'): StoredType {
   const type = typeof name === 'string' && Object.hasOwn(TYPES, name) ? TYPES[name] : undefined;
-  if (type === undefined) throw wrongType(file, 'data_type', name);
+  if (type === undefined) throw wrongType(file, field, name);
   return type;
 }
 

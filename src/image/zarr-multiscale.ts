@@ -135,7 +135,8 @@ function combined(inner: Placement | undefined, outer: Placement | undefined): P
 /**
  * Sizes of voxels and first voxels of the levels of an image.
  *
- * The origin is the middle of a voxel, and a level's first voxel covers several of the finest: its middle lies further in.
+ * A translation is the middle of a level's first voxel, which lies up to half a voxel further in than where the finest level begins
+ * (means do so, nearest neighbours do not): rounding makes both the same.
  *
  * @param placements of the levels, finest first.
  * @param nanometres in the units of each axis.
@@ -162,8 +163,7 @@ export function levelPlaces(
     if (!scale.every((size) => size > 0)) return undefined;
     const first = axes.map((axis, i) => {
       if (i === 2 && roles.z === undefined) return 0;
-      const corner = (placement.translation[axis] ?? 0) - (scale[i] ?? 0) / 2 + (sizes[i] ?? 0) / 2;
-      const offset = Math.round(corner / (scale[i] ?? 1));
+      const offset = Math.round((placement.translation[axis] ?? 0) / (scale[i] ?? 1));
       return Math.abs(offset) <= MAX_OFFSET ? offset + 0 : 0;
     });
     levels.push({ voxel: vec3(scale.map((size, i) => roundedNm(size * (unit[i] ?? 1)))), offset: vec3(first) });

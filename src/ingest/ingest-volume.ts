@@ -54,8 +54,10 @@ async function singleVolume(source: string): Promise<SourceSpec> {
   const spec = await resolveSpec(source);
   if (spec.dataset !== undefined) return spec;
   const found = await findVolumes(spec.path);
-  const only = found[0];
-  if (only !== undefined && found.length === 1) return only.spec;
+  // An image with label images in it is meant by its own path: they have theirs.
+  const own = found.filter((volume) => volume.spec.path === spec.path && volume.spec.dataset === undefined);
+  const only = own.length === 1 ? own[0] : found[0];
+  if (only !== undefined && (found.length === 1 || own.length === 1)) return only.spec;
   const names = found.map((volume) => volume.spec.dataset ?? volume.name).join(', ');
   throw new BflyError('BAD_REQUEST', `the source holds ${found.length} volumes: name one behind the file, of ${names}`);
 }

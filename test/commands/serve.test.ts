@@ -29,6 +29,7 @@ const yaml = (name: string, settings = 'port: 4'): string =>
   `bfly: {${settings}, experiments: [{name: ${name}, samples: [{name: s, datasets: [{name: d, channels: [{name: c, path: /c}]}]}]}]}`;
 
 async function findVolumes(file: string): Promise<readonly FoundVolume[] | undefined> {
+  if (file.endsWith('away')) throw new BflyError('UNAVAILABLE', 'the server of "away" is away');
   if (file.endsWith('none')) throw new BflyError('NOT_FOUND', 'there is no file or folder "none"');
   return /\.(h5|json)$/.test(file) ? [{ spec: { path: file }, name: 'a', kind: 'test' }] : undefined;
 }
@@ -104,6 +105,14 @@ describe('the plan of a server', () => {
     });
     expect(line.server).toMatchObject({ port: 0, cacheBytes: 2 ** 20, dataDir: '/store', transport: 'ws' });
     expect(line.logLevel).toBe('error');
+  });
+
+  it('goes on without a machine that is away, with what the store has of its volumes; a file that is away is a fault', async () => {
+    const { server, warnings } = await plan([at('data/ds/a.h5'), 'precomputed://http://host/em/away']);
+    expect(catalogueChannels(server.catalogue).map((channel) => channel.path)).toEqual(['root/root/ds/a.h5']);
+    expect(server.away).toEqual(['http://host/em/away']);
+    expect(warnings).toEqual(['the server of "away" is away; what was read of it before is served']);
+    await expect(plan([at('away')])).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   });
 
   it('says what a word is not', async () => {

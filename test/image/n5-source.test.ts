@@ -210,7 +210,7 @@ describe('broken volumes say what is wrong and what would be right', () => {
       { compression: { type: 'jpeg' } },
       'compression.type must be raw, gzip, bzip2, xz',
     ],
-    ['a type that is not known', { dataType: 'string' }, 'data_type is "string"'],
+    ['a type that is not known', { dataType: 'string' }, 'dataType is "string"'],
     ['blocks of other axes', { blockSize: [4, 4] }, 'blockSize must be 3 whole numbers above 0; it is [4,4]'],
     ['no size', { dimensions: [] }, 'dimensions must be a list of whole numbers above 0; it is []'],
     ['too large blocks', { blockSize: [4096, 4096, 4096] }, 'blockSize must be of at most 512 MiB, unpacked'],

@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=64
+#!/usr/bin/env node
 /** The `bfly` command: joins the commands with the parts they run, and with this process. */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';

@@ -1,6 +1,5 @@
 /** Servers under test, each in a process of its own that tells its port. */
 import { type ChildProcess, fork } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 /** A server process. */
@@ -11,10 +10,9 @@ export interface ServerProcess {
   stop(): Promise<void>;
 }
 
-/** Starts a compiled script of bench/ with arguments. All of them, rivals too, have the flags that `bfly` gives to Node. */
+/** Starts a compiled script of bench/ with arguments. */
 export async function startServerProcess(script: string, args: readonly string[]): Promise<ServerProcess> {
-  const file = fileURLToPath(new URL(`../${script}`, import.meta.url));
-  const child = fork(file, args, { stdio: 'inherit', execArgv: flagsOfCli() });
+  const child = fork(fileURLToPath(new URL(`../${script}`, import.meta.url)), args, { stdio: 'inherit' });
   const port = Number(await nextMessage(child));
   return {
     port,
@@ -29,12 +27,6 @@ export async function startServerProcess(script: string, args: readonly string[]
         child.kill('SIGTERM');
       }),
   };
-}
-
-/** Node's flags in the first line of the built command. */
-function flagsOfCli(): string[] {
-  const [shebang = ''] = readFileSync(new URL('../../src/cli.js', import.meta.url), 'utf8').split('\n', 1);
-  return shebang.split(' ').filter((word) => word.startsWith('--'));
 }
 
 function nextMessage(child: ChildProcess): Promise<unknown> {

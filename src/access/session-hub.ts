@@ -10,7 +10,7 @@ import type { Logger } from '../utility/log.ts';
 import { OPEN_AUTHORITY } from './auth/anonymous.ts';
 import type { Authority } from './auth/authority.ts';
 import { FailureLimit } from './auth/failure-limit.ts';
-import { countedConnection, type SentCounts } from './counted-connection.ts';
+import { CountedConnection, type SentCounts } from './counted-connection.ts';
 import { LegacySockets } from './legacy/legacy-sockets.ts';
 import { PresenceRooms } from './presence.ts';
 import { Session } from './session.ts';
@@ -148,7 +148,7 @@ export class SessionHub implements SessionHome {
   open(connection: Connection, bearer?: string): ConnectionEvents {
     const session: Session = new Session(
       this,
-      countedConnection(connection, this.sent),
+      new CountedConnection(connection, this.sent),
       () => this.#closed(session),
       bearer,
     );

@@ -1,7 +1,7 @@
 /** The last results of one writer, flat: rule [E14]. */
 
-/** Results that are kept of each writer. */
-export const RESULTS = 256;
+/** Results that are kept of each writer: four times what may be unanswered, and written with each of its commits. */
+export const RESULTS = 64;
 /** Bytes of one result as it is kept: two numbers and a digest. */
 export const ROW_BYTES = 24;
 /** Bytes of an edit's ops that are kept to know them again. */
@@ -15,9 +15,9 @@ export interface WriterResult {
   readonly digest: string;
 }
 
-/** Results in order of wseq, the oldest of more than 256 overwritten. */
+/** Results in order of wseq, the oldest of more than 64 overwritten. */
 export class WriterRing {
-  /** Rows of wseq, seq (float64, big-endian) and digest; row n is at n modulo 256. */
+  /** Rows of wseq, seq (float64, big-endian) and digest; row n is at n modulo 64. */
   #rows: Buffer;
   /** Results ever added. */
   #added = 0;

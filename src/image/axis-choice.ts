@@ -5,6 +5,8 @@
  * its dataset.
  */
 import { BflyError } from '../../protocol/errors.ts';
+import type { Vec3 } from '../../protocol/volume.ts';
+import { joinPath } from './name-path.ts';
 
 /** An axis that is none of x, y, z. */
 export interface ExtraAxis {
@@ -62,6 +64,23 @@ export function listChoices(extra: readonly ExtraAxis[]): readonly string[] | un
     [[]],
   );
   return combined.map((list) => list.join(','));
+}
+
+/** The datasets that an array or pyramid is listed as: one for each channel and time; of a great many the first. */
+export function datasetsOf({
+  path,
+  extra,
+}: {
+  readonly path: string;
+  readonly extra: readonly ExtraAxis[];
+}): readonly string[] {
+  const first = extra.filter(({ size }) => size > 1).map(({ name }) => `${name}=0`);
+  return (listChoices(extra) ?? [first.join(',')]).map((choice) => joinPath(path, choice));
+}
+
+/** Sizes along x, y and z, out of those along all axes. */
+export function alongSpace({ x, y, z }: AxisRoles, sizes: readonly number[]): Vec3 {
+  return [sizes[x] ?? 1, sizes[y] ?? 1, z === undefined ? 1 : (sizes[z] ?? 1)];
 }
 
 /**

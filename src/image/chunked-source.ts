@@ -31,6 +31,20 @@ export interface ChunkedLevel {
   nameOf(index: Vec3): string;
 }
 
+/**
+ * The level of an array with chunks.
+ *
+ * @param stored size of a chunk, which may be larger than its array.
+ */
+export function levelOfChunks(
+  shape: Vec3,
+  stored: Vec3,
+  { voxel, offset }: Pick<MipInfo, 'voxel' | 'offset'>,
+): MipInfo {
+  const chunk: Vec3 = [Math.min(stored[0], shape[0]), Math.min(stored[1], shape[1]), Math.min(stored[2], shape[2])];
+  return { shape, chunk, voxel, offset };
+}
+
 const CHUNKS_AT_ONCE = 4;
 /** Decoded chunks that are kept: the next read likely wants the rest of one. */
 const RECENT_BYTES = 64 * 1024 * 1024;

@@ -1,9 +1,8 @@
 /** N5: folders here or on a server. Blocks are read as they are asked for. */
 import { BflyError } from '../../protocol/errors.ts';
-import type { Vec3 } from '../../protocol/volume.ts';
-import { chosenIndices, listChoices, splitDataset } from './axis-choice.ts';
+import { alongSpace, chosenIndices, datasetsOf, splitDataset } from './axis-choice.ts';
 import type { ByteStore } from './byte-store.ts';
-import { type ChunkedLevel, ChunkedSource } from './chunked-source.ts';
+import { type ChunkedLevel, ChunkedSource, levelOfChunks } from './chunked-source.ts';
 import { isN5Dataset, N5Blocks } from './n5-dataset.ts';
 import { findN5Volumes, type N5Finding, type N5Node, type N5Volume, readN5Node, readN5Volume } from './n5-volumes.ts';
 import { isInside, joinPath } from './name-path.ts';
@@ -107,28 +106,11 @@ function chunkedLevel(
   indices: readonly number[],
 ): ChunkedLevel {
   const blocks = new N5Blocks(store, path, info, roles, indices);
-  const along = (sizes: readonly number[]): Vec3 => [
-    sizes[roles.x] ?? 1,
-    sizes[roles.y] ?? 1,
-    roles.z === undefined ? 1 : (sizes[roles.z] ?? 1),
-  ];
-  const [shape, stored] = [along(info.shape), along(info.block)];
   return {
-    mip: {
-      shape,
-      chunk: [Math.min(stored[0], shape[0]), Math.min(stored[1], shape[1]), Math.min(stored[2], shape[2])],
-      voxel: place.voxel,
-      offset: place.offset,
-    },
+    mip: levelOfChunks(alongSpace(roles, info.shape), alongSpace(roles, info.block), place),
     load: (index, clipped) => blocks.read(index, clipped),
     nameOf: (index) => joinPath(path, blocks.nameOf(index)),
   };
-}
-
-/** The datasets that a volume is listed as: one for each channel and time; of a great many the first. */
-function datasetsOf({ path, extra }: N5Volume): readonly string[] {
-  const first = extra.filter(({ size }) => size > 1).map(({ name }) => `${name}=0`);
-  return (listChoices(extra) ?? [first.join(',')]).map((choice) => joinPath(path, choice));
 }
 
 function nothingServable(store: ByteStore, findings: readonly N5Finding[]): BflyError {

@@ -1,9 +1,8 @@
 /** Zarr of versions 2 and 3, and OME-Zarr in it: folders here or on a server. Chunks are read as they are asked for. */
 import { BflyError } from '../../protocol/errors.ts';
-import type { Vec3 } from '../../protocol/volume.ts';
-import { chosenIndices, listChoices, splitDataset } from './axis-choice.ts';
+import { alongSpace, chosenIndices, datasetsOf, splitDataset } from './axis-choice.ts';
 import type { ByteStore } from './byte-store.ts';
-import { type ChunkedLevel, ChunkedSource } from './chunked-source.ts';
+import { type ChunkedLevel, ChunkedSource, levelOfChunks } from './chunked-source.ts';
 import { isInside, joinPath } from './name-path.ts';
 import { openByteStore, withByteStore } from './open-byte-store.ts';
 import type { FoundVolume, Source, SourceFormat, SourceSpec } from './source.ts';
@@ -22,7 +21,7 @@ export const zarrFormat: SourceFormat = {
   find: (path: string): Promise<readonly FoundVolume[] | undefined> =>
     withByteStore(path, async (store) => {
       const root = await readNode(store, '');
-      if (root === undefined) return refusedOr(store, undefined);
+      if (root === undefined) return checkRefused(store);
       const findings = await findZarrVolumes(store, root);
       const volumes = findings.flatMap((finding) => ('volume' in finding ? datasetsOf(finding.volume) : []));
       if (volumes.length === 0) throw nothingServable(store, findings);
@@ -47,10 +46,10 @@ export const zarrFormat: SourceFormat = {
   },
 };
 
-function refusedOr(store: ByteStore, otherwise: undefined): undefined {
+function checkRefused(store: ByteStore): undefined {
   if (store.refused)
     throw new BflyError('UNSUPPORTED', 'the server refuses (403) to give the metadata of Zarr, if there are any');
-  return otherwise;
+  return undefined;
 }
 
 async function openVolume(store: ByteStore, dataset: string | undefined): Promise<Source> {
@@ -96,36 +95,11 @@ function chunkedLevel(
   indices: readonly number[],
 ): ChunkedLevel {
   const chunks = new ZarrChunks(store, path, info, { roles, indices });
-  const along = (sizes: readonly number[]): Vec3 => [
-    sizes[roles.x] ?? 1,
-    sizes[roles.y] ?? 1,
-    roles.z === undefined ? 1 : (sizes[roles.z] ?? 1),
-  ];
-  const [shape, stored] = [along(info.shape), along(info.chunk)];
   return {
-    mip: {
-      shape,
-      // A chunk may be larger than its array.
-      chunk: [Math.min(stored[0], shape[0]), Math.min(stored[1], shape[1]), Math.min(stored[2], shape[2])],
-      voxel: place.voxel,
-      offset: place.offset,
-    },
+    mip: levelOfChunks(alongSpace(roles, info.shape), alongSpace(roles, info.chunk), place),
     load: (index, clipped) => chunks.read(index, clipped),
     nameOf: (index) => `${chunks.nameOf(index)} of array "${path === root ? '' : path}"`,
   };
-}
-
-/** The datasets that a volume is listed as: one for each channel and time. */
-function datasetsOf({ path, extra }: ZarrVolume): readonly string[] {
-  return (listChoices(extra) ?? [firstChoice(extra)]).map((choice) => joinPath(path, choice));
-}
-
-/** Of a great many only the first is listed. */
-function firstChoice(extra: ZarrVolume['extra']): string {
-  return extra
-    .filter(({ size }) => size > 1)
-    .map(({ name }) => `${name}=0`)
-    .join(',');
 }
 
 function nothingServable(store: ByteStore, findings: readonly ZarrFinding[]): BflyError {

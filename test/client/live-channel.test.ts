@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ClientMessage } from '../../protocol/index.ts';
+import { DEFAULT_BACK_OFF } from '../../src/client/back-off.ts';
 import type { EditOp } from '../../src/client/edit-input.ts';
 import type { LiveChannel, RolledBackEdit } from '../../src/client/live-channel.ts';
 import { type EditStage, editStage, inTime, PATH } from '../support/edit-stage.ts';
@@ -285,11 +286,12 @@ describe('optimistic state', () => {
         }
       }
       log.fates.splice(0);
-      for (let quiet = 0; quiet < 3; ) {
+      // Quiet for longer than the longest pause before a connection is tried again.
+      for (let quietMs = 0; quietMs <= DEFAULT_BACK_OFF.maxMs; ) {
         await clock.advance(3_000);
         const next = held.shift();
         next?.();
-        quiet = next === undefined ? quiet + 1 : 0;
+        quietMs = next === undefined ? quietMs + 3_000 : 0;
       }
       expect(labels.pending).toBe(0);
       check();

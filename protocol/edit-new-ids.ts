@@ -38,12 +38,13 @@ export class NewIds {
 
   /** The ids that the ops create, by their index; a region that has an alias keeps it. @throws BflyError LIMIT, UNSUPPORTED */
   plan(ops: readonly Op[]): (bigint | undefined)[] {
-    const named = new Set<bigint>();
-    for (const op of ops) for (const id of namedIds(op)) named.add(id);
+    // Looked for when it is needed: most edits create nothing.
+    let named: ReadonlySet<bigint> | undefined;
     const created: (bigint | undefined)[] = [];
-    const aliases = new Map<string, bigint>();
+    let aliases: Map<string, bigint> | undefined;
     let last = this.#last;
     const next = (index: number, field: string, limit: bigint): bigint => {
+      named ??= allNamedIds(ops);
       last = this.#next(last, named, index, field, limit);
       return last;
     };
@@ -53,8 +54,9 @@ export class NewIds {
       else if (op.op === 'region') {
         const id = resolve(op.id, created);
         const key = `${id}:${op.region}`;
-        const alias = op.region === 0 ? id : (this.#bounds.aliasOf(id, op.region) ?? aliases.get(key));
+        const alias = op.region === 0 ? id : (this.#bounds.aliasOf(id, op.region) ?? aliases?.get(key));
         const given = alias ?? next(index, 'region', MAX_U64);
+        aliases ??= new Map();
         aliases.set(key, given);
         created.push(given);
       } else created.push(undefined);
@@ -75,7 +77,8 @@ export class NewIds {
   /** Begins an edit: `finish` or `abort` must follow. */
   begin(): void {
     this.#lastBefore = this.#last;
-    this.#fresh = { assigned: [], named: [] };
+    const { assigned, named } = this.#fresh;
+    if (assigned.length + named.length > 0) this.#fresh = { assigned: [], named: [] };
   }
 
   /** Notes an id that an op was given. */
@@ -141,6 +144,12 @@ export function* namedIds(op: Op): Generator<bigint> {
   } else if (op.op === 'put') {
     for (const row of op.rows) yield* rowIds(row, op.table === 'neuron');
   }
+}
+
+function allNamedIds(ops: readonly Op[]): ReadonlySet<bigint> {
+  const named = new Set<bigint>();
+  for (const op of ops) for (const id of namedIds(op)) named.add(id);
+  return named;
 }
 
 /** Ids of segments that a row names. */

@@ -61,7 +61,7 @@ export class Regions {
 
   /** Begins an edit: `finish` or `abort` must follow. */
   begin(): void {
-    this.#fresh = [];
+    if (this.#fresh.length > 0) this.#fresh = [];
   }
 
   set(seq: number, declared: Declared, box: Box | null): void {
@@ -87,6 +87,11 @@ export class Regions {
   /** Nodes that what the edit under way does to regions takes in a message, at most. */
   weigh(): number {
     return [...this.#boxes.changed()].length * NODES_OF_REGION;
+  }
+
+  /** Whether the edit under way has to do with any region. */
+  get isTouched(): boolean {
+    return this.#boxes.isTouched;
   }
 
   /** Ends the edit. @returns what it did to regions. */

@@ -36,6 +36,10 @@ const MAX_NODES = 32_768;
 /** Of one of `touched`. */
 const NODES_OF_BOX = 9;
 
+const NO_OUTCOMES: ReadonlyMap<number, VoxelOutcome> = new Map();
+const NO_CHANGES: Changes = {};
+const NOTHING: Touched = [];
+
 type Touched = readonly (readonly [mip: number, box: Box])[];
 
 /** What decides about an edit that is being taken in. */
@@ -103,13 +107,15 @@ export class EditState {
    * @param voxels what came of its `split` and `write` ops, by their index; where there is none, no voxel was set.
    * @throws BflyError BAD_REQUEST, NOT_FOUND, LIMIT or UNSUPPORTED with `{op, field}` in `details`; the state is as before then.
    */
-  apply(ops: readonly Op[], voxels: ReadonlyMap<number, VoxelOutcome> = new Map()): Applied {
+  apply(ops: readonly Op[], voxels: ReadonlyMap<number, VoxelOutcome> = NO_OUTCOMES): Applied {
     const course: Course = { ops, voxels, created: this.#newIds.plan(ops) };
     this.#begin(course);
     const results: OpResult[] = [];
-    const touched = [...voxels.values()].flatMap((outcome) => outcome.touched);
+    const touched = voxels.size === 0 ? NOTHING : [...voxels.values()].flatMap((outcome) => outcome.touched);
     try {
-      for (const [index, op] of ops.entries()) results.push(this.#do(op, index, course));
+      ops.forEach((op, index) => {
+        results.push(this.#do(op, index, course));
+      });
       if (this.#turned.size > 0) this.#checkWeight(touched);
     } catch (error) {
       this.#abort();
@@ -127,7 +133,7 @@ export class EditState {
   replay({ seq, ops, results, touched }: LoggedEdit): void {
     if (seq !== this.seq + 1)
       throw new BflyError('INTERNAL', `edit ${seq} of the log cannot follow edit ${this.seq}: the log has a gap`);
-    const course: Course = { ops, voxels: new Map(), ...recordedGifts(ops, results, seq) };
+    const course: Course = { ops, voxels: NO_OUTCOMES, ...recordedGifts(ops, results, seq) };
     this.#begin(course);
     try {
       for (const [index, op] of ops.entries()) this.#do(op, index, course);
@@ -162,11 +168,12 @@ export class EditState {
     this.#newIds.begin();
     this.#regions.begin();
     this.#tables.begin(ops);
-    this.#turned = new Set();
-    for (const [index, op] of ops.entries()) {
-      const id = created[index];
-      if (id !== undefined && !(op.op === 'region' && op.region === 0)) this.#newIds.assign(id, op.op !== 'region');
-    }
+    if (this.#turned.size > 0) this.#turned = new Set();
+    created.forEach((id, index) => {
+      const op = ops[index];
+      if (id === undefined || op === undefined || (op.op === 'region' && op.region === 0)) return;
+      this.#newIds.assign(id, op.op !== 'region');
+    });
     for (const op of ops)
       if (op.op !== 'merge' && op.op !== 'cleave') for (const id of namedIds(op)) this.#newIds.name(id);
   }
@@ -264,6 +271,24 @@ export class EditState {
     const { seq } = this;
     const roots = this.#bodies.finish();
     if (roots.joined !== undefined || roots.parted !== undefined) this.#linksSeq = seq;
+    const { touched, ...turns } = this.#turned.size === 0 ? { touched: unique(own) } : this.#finishTurns(own);
+    // All of it, also what its undos touched: a log keeps no more than that, and its replay is to come to the same.
+    if (touched.length > 0 && ops.some(({ op }) => op === 'split' || op === 'write')) this.#touched.set(seq, touched);
+    // Part by part: most edits change bodies and nothing else, and a spread of nothing costs as much as one of something.
+    let changes: Changes = roots;
+    const add = (part: Changes): void => {
+      if (part !== NO_CHANGES) changes = { ...changes, ...part };
+    };
+    if (touched.length > 0) add({ touched });
+    add(this.#tables.isTouched ? this.#tables.finish() : NO_CHANGES);
+    add(this.#regions.isTouched ? this.#regions.finish() : NO_CHANGES);
+    add(this.#meta.isTouched ? this.#finishMeta() : NO_CHANGES);
+    add(this.#turned.size === 0 ? NO_CHANGES : turns);
+    return changes;
+  }
+
+  /** What the undos of the edit did: edits whose force changed, and the boxes of their voxels besides its own. */
+  #finishTurns(own: Touched): { readonly touched: Touched } & Pick<Changes, 'undone' | 'redone'> {
     const undone: number[] = [];
     const redone: number[] = [];
     const boxes = [own];
@@ -272,15 +297,8 @@ export class EditState {
       const more = this.#touched.get(edit);
       if (more !== undefined) boxes.push(more);
     }
-    const touched = unique(boxes.flat());
-    // All of it, also what its undos touched: a log keeps no more than that, and its replay is to come to the same.
-    if (touched.length > 0 && ops.some(({ op }) => op === 'split' || op === 'write')) this.#touched.set(seq, touched);
     return {
-      ...roots,
-      ...(touched.length === 0 ? {} : { touched }),
-      ...this.#tables.finish(),
-      ...this.#regions.finish(),
-      ...this.#finishMeta(),
+      touched: unique(boxes.flat()),
       ...(undone.length === 0 ? {} : { undone }),
       ...(redone.length === 0 ? {} : { redone }),
     };
@@ -461,6 +479,7 @@ export class EditState {
 
 /** The boxes without those that occur before. */
 function unique(touched: Touched): Touched {
+  if (touched.length < 2) return touched;
   const seen = new Map<string, Touched[number]>();
   for (const one of touched) {
     const key = String(one);

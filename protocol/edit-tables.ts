@@ -109,6 +109,11 @@ export class Tables {
     for (const table of TABLES) this.#rows[table].turned(seqs, isInForce);
   }
 
+  /** Whether the edit under way has to do with any row. */
+  get isTouched(): boolean {
+    return TABLES.some((table) => this.#rows[table].isTouched);
+  }
+
   /** Ends the edit. @returns what it did to rows, by ascending keys. */
   finish(): RowChanges {
     const rows: Partial<Record<TableName, readonly Row[]>> = {};

@@ -15,7 +15,7 @@ interface Before {
   /** Members that have left since. */
   readonly moved: number[];
   /** Places by label, of the first so many: only moves ask for them. */
-  readonly placeOf: Map<number, number>;
+  placeOf: Map<number, number> | undefined;
   /** What was looked up last. */
   lastLabel: number;
   lastPlace: number;
@@ -121,6 +121,7 @@ export class RootLedger {
     while (!this.#sets.isMarked(at)) at = this.#sets.parentOf(at);
     const before = this.#before;
     if (at !== before.lastLabel) {
+      before.placeOf ??= new Map();
       const { labels, placeOf } = before;
       while (placeOf.size < labels.length) placeOf.set(labels[placeOf.size] as number, placeOf.size);
       before.lastLabel = at;
@@ -151,10 +152,8 @@ export class RootLedger {
     });
     const parted = this.#moved.length === 0 ? [] : this.#parted(targets);
     this.#forget();
-    return {
-      ...(joined.length === 0 ? {} : { joined: this.#bytesOf(joined) }),
-      ...(parted.length === 0 ? {} : { parted }),
-    };
+    if (parted.length === 0) return joined.length === 0 ? NOTHING : { joined: this.#bytesOf(joined) };
+    return joined.length === 0 ? { parted } : { joined: this.#bytesOf(joined), parted };
   }
 
   /**
@@ -217,7 +216,7 @@ export class RootLedger {
 
   #forget(): void {
     for (const label of this.#before.labels) this.#sets.setMark(label, false);
-    this.#before = noneBefore();
+    if (this.#before.labels.length > 0) this.#before = noneBefore();
     if (this.#moved.length > 0) this.#moved = [];
   }
 
@@ -229,6 +228,8 @@ export class RootLedger {
   }
 }
 
+const NOTHING: RootChanges = {};
+
 function noneBefore(): Before {
-  return { labels: [], tops: [], sizes: [], moved: [], placeOf: new Map(), lastLabel: -1, lastPlace: -1 };
+  return { labels: [], tops: [], sizes: [], moved: [], placeOf: undefined, lastLabel: -1, lastPlace: -1 };
 }

@@ -24,6 +24,9 @@ export class EditRequests {
   readonly #inbox: BulkInbox;
   /** By writer and path: a wid is another writer on another path. */
   readonly #unanswered = new Map<string, number>();
+  /** The writer of the last edit: most sessions have one. */
+  #lastWid = new Uint8Array(0);
+  #lastName = '';
   #answers: (() => void)[] = [];
   /** Writers that this session has used or asked for: their edits are its own. By name, see `nameOf`. */
   readonly writers = new Set<string>();
@@ -57,7 +60,7 @@ export class EditRequests {
   /** Takes an EDIT; the reply follows once it is durable. Its bytes are owned. */
   edit(message: Edit): void {
     const { home, error } = this.#context;
-    const writer = `${nameOf(message.wid)}${message.path}`;
+    const writer = `${this.#nameOf(message.wid)}${message.path}`;
     const open = this.#unanswered.get(writer) ?? 0;
     if (open >= UNANSWERED)
       return error(message.id, new BflyError('LIMIT', `at most ${UNANSWERED} EDITs of a writer may be unanswered`));
@@ -82,11 +85,12 @@ export class EditRequests {
   #enter({ log }: OpenLog, message: Edit): Promise<EditOutcome> {
     // Before the edit is told to anyone, its author included; somebody else's writer is none of this session's.
     const { user } = this.#context.identity();
-    if (log.lastOf(message.wid, user.id) !== undefined) this.#own(nameOf(message.wid));
+    if (log.lastOf(message.wid, user.id) !== undefined) this.#own(this.#nameOf(message.wid));
     const { wid, wseq, base, ops, epoch, policy, note } = message;
-    const claims = new Map<number, Promise<Bulk>>();
     // An edit may ask more than once: for several ops, or because others changed the same voxels meanwhile.
+    let claims: Map<number, Promise<Bulk>> | undefined;
     const bulk = (id: number): Promise<Bulk> => {
+      claims ??= new Map();
       const claim = claims.get(id) ?? this.#inbox.claim(wseq, id);
       claims.set(id, claim);
       return claim;
@@ -97,12 +101,22 @@ export class EditRequests {
     return log.submit({ wid, wseq, base, ops, epoch, policy, note, bulk, applied }, this.#context.identity());
   }
 
+  /** See `nameOf`. */
+  #nameOf(wid: Uint8Array): string {
+    if (Buffer.compare(wid, this.#lastWid) !== 0) {
+      this.#lastWid = wid.slice();
+      this.#lastName = nameOf(wid);
+    }
+    return this.#lastName;
+  }
+
   /** So that a few bytes, sent again and again, cannot keep the server from all others. */
   #charge(tokens: number): void {
     this.#rate.charge(this.#context.home.now(), tokens);
   }
 
   #own(writer: string): void {
+    if (this.writers.has(writer)) return;
     this.writers.add(writer);
     if (this.writers.size <= MAX_WRITERS) return;
     for (const oldest of this.writers) {

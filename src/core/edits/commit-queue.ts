@@ -117,13 +117,13 @@ export class CommitQueue {
   add(edit: AppliedEdit, entry: EntryWrite, more: readonly EntryWrite[]): Promise<EditOutcome> {
     const { record, value, publicPart, status, writer } = edit;
     const batch = this.#batch;
+    batch.entries.push(entry);
+    for (const other of more) batch.entries.push(other);
+    batch.writers.add(writer);
+    this.#tipChk = record.chk;
+    this.#schedule();
     return new Promise((resolve, reject) => {
       batch.edits.push({ record, value, publicPart, status, writer, resolve, reject });
-      batch.entries.push(entry);
-      for (const other of more) batch.entries.push(other);
-      batch.writers.add(writer);
-      this.#tipChk = record.chk;
-      this.#schedule();
     });
   }
 

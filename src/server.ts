@@ -1,5 +1,7 @@
 /** A whole server, put together: the only file that knows every layer. Starts in one order, stops in the other. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { BflyError } from '../protocol/errors.ts';
 import { DEFAULT_LIMITS, type Limits, TRANSPORT_MAX_MESSAGE } from '../protocol/limits.ts';
 import { OPEN_AUTHORITY } from './access/auth/anonymous.ts';
@@ -51,8 +53,10 @@ export interface ServerOptions {
   readonly demo: boolean;
   /** Folders and files that sources may be read from. */
   readonly allowedPaths: readonly string[];
-  /** Origins of pages that may connect, besides the server's own. */
+  /** Origins of pages that may connect and show the viewer in a frame, besides the server's own. */
   readonly allowedOrigins?: readonly string[];
+  /** Folder of the built viewer; default: the one that came with the program. It need not be there. */
+  readonly viewer?: string;
   /** File that says who may what; see `utility/read-auth-config.ts`. Without it everybody may everything. */
   readonly auth?: string;
   /** Everybody may everything though other machines can connect. Without it and `auth` a server listens on loopback only. */
@@ -74,6 +78,8 @@ export interface RunningServer {
   readonly url: string;
   readonly port: number;
   readonly transport: 'ws' | 'uws';
+  /** Whether the viewer is built, which `url` then shows to browsers. */
+  readonly viewer: boolean;
   /** Channels that are configured. */
   readonly channels: number;
   /** Edits in the store whose paths are not served. */
@@ -160,9 +166,9 @@ async function startOn(
     loopback: isLoopback(await resolveHost(host, options.port)),
   };
   let isLoaded = false;
+  const viewer = options.viewer ?? viewerFolder();
   const web = openWeb(hub, {
-    metrics,
-    origins,
+    ...{ metrics, origins, viewer },
     ready: { tables: () => isLoaded, store: () => storeAnswers(database) },
     meshes: meshFoldersOf(options.catalogue, allowed),
   });
@@ -197,6 +203,7 @@ async function startOn(
     url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
     port,
     transport: transport.kind,
+    viewer: existsSync(path.join(viewer, 'index.html')),
     channels: core.channelCount,
     keptEdits: unservedEdits(database, channels),
     core,
@@ -268,6 +275,12 @@ function admitFrom(within: readonly string[]): (spec: VolumeSpec) => Promise<Vol
     const real = await allowed.resolve(path);
     return dataset === undefined ? { path: real, within } : { path: real, dataset, within };
   };
+}
+
+/** Where `npm run build` puts the page: beside the compiled code. */
+function viewerFolder(): string {
+  const isCompiled = import.meta.url.endsWith('.js');
+  return fileURLToPath(new URL(isCompiled ? '../viewer' : '../dist/viewer', import.meta.url));
 }
 
 function readVersion(): string {

@@ -16,6 +16,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   access: ['protocol', 'query', 'core', 'utility'],
   ingest: ['protocol', 'query', 'image', 'database', 'core', 'utility'],
   client: ['protocol'],
+  viewer: ['protocol', 'client'],
   commands: ['protocol', 'query', 'image', 'ingest', 'client', 'utility'],
 };
 /** Files at the top of src: each may import everything. */
@@ -43,6 +44,10 @@ const ONE_PLACE: Readonly<Record<string, RegExp>> = {
   yaml: /^src\/utility\/(((read|write)-auth-)?config|yaml-text)\.ts$/,
   zod: /^src\/utility\/(read-auth-)?config\.ts$/,
   jose: /^src\/access\/auth\/jwt\.ts$/,
+  esbuild: /^src\/viewer\/bundle\.ts$/,
+  neuroglancer: /^src\/viewer\/page\/neuroglancer\/[a-z-]+(\.d)?\.ts$/,
+  preact: /^src\/viewer\/page\//,
+  '@preact/signals': /^src\/viewer\/page\//,
   commander: /^src\/(cli|commands\/[a-z-]+)\.ts$/,
   'cli-progress': /^src\/utility\/progress\.ts$/,
 };
@@ -56,7 +61,7 @@ function sources(folder: string): string[] {
   return readdirSync(path.join(ROOT, folder)).flatMap((name) => {
     const file = `${folder}/${name}`;
     if (statSync(path.join(ROOT, file)).isDirectory()) return sources(file);
-    return name.endsWith('.ts') ? [file] : [];
+    return /\.tsx?$/.test(name) ? [file] : [];
   });
 }
 
@@ -76,6 +81,13 @@ function folderOf(file: string): string {
   const parts = file.split('/');
   if (parts[0] === 'protocol') return 'protocol';
   return parts.length === 2 ? 'top' : (parts[1] as string);
+}
+
+/** Whether a file must run in a browser. */
+function isForBrowsers(file: string): boolean {
+  const folder = folderOf(file);
+  if (folder === 'client') return file !== 'src/client/node.ts';
+  return folder === 'protocol' || file.startsWith('src/viewer/page/');
 }
 
 describe('architecture', () => {
@@ -113,12 +125,8 @@ describe('architecture', () => {
     expect(cycles).toEqual([]);
   });
 
-  it('keeps Node out of the protocol and of the browser client', () => {
-    const wrong = IMPORTS.filter(
-      ({ from, to }) =>
-        (folderOf(from) === 'protocol' || (folderOf(from) === 'client' && from !== 'src/client/node.ts')) &&
-        (to.startsWith('node:') || to === 'ws'),
-    );
+  it('keeps Node out of the protocol, of the browser client and of the page', () => {
+    const wrong = IMPORTS.filter(({ from, to }) => isForBrowsers(from) && (to.startsWith('node:') || to === 'ws'));
     expect(wrong).toEqual([]);
   });
 });

@@ -10,9 +10,13 @@ const OWNED: ReadonlySet<string> = new Set(['content-length', 'transfer-encoding
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
+/** Every response may be read by pages of any origin: one that a browser hides from its page tells nobody what is wrong. */
+const ANY_ORIGIN = { 'access-control-allow-origin': '*' };
+
 /** Makes a small response of plain text. */
 export function plainText(status: number, text: string, headers: Readonly<Record<string, string>> = {}): HttpResponse {
-  return { status, headers: { 'content-type': 'text/plain; charset=utf-8', ...headers }, body: `${text}\n` };
+  const type = { 'content-type': 'text/plain; charset=utf-8' };
+  return { status, headers: { ...ANY_ORIGIN, ...type, ...headers }, body: `${text}\n` };
 }
 
 const NO_BYTES = new Uint8Array(0);

@@ -74,21 +74,21 @@ export function responseOnSocket(request: IncomingMessage, socket: Socket): Serv
   response.shouldKeepAlive = false;
   response.assignSocket(socket);
   socket.once('timeout', () => socket.destroy());
-  response.on('finish', () => {
-    response.detachSocket(socket);
-    socket.destroySoon();
-  });
+  // The socket stays with the response: that closes with it, as every response does.
+  response.on('finish', () => socket.destroySoon());
   return response;
 }
 
-/** Writes a whole response; does nothing where the client has gone. */
+/** Writes a whole response; where the client has gone, it is over at once. */
 export function writeResponse(
   request: IncomingMessage,
   response: ServerResponse,
   answer: HttpResponse,
   stalledMs: number,
 ): void {
-  if (response.destroyed || response.writableEnded || request.socket.destroyed) return;
+  const { onOver } = answer;
+  if (response.destroyed || response.writableEnded || request.socket.destroyed) return onOver?.();
+  if (onOver !== undefined) response.once('close', onOver);
   const { status, statusText, headers, body, length, bodyless } = prepareResponse(answer);
   // Node's server destroys a socket that times out, and sets the time anew when the response is finished.
   request.socket.setTimeout(stalledMs);

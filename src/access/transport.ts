@@ -94,6 +94,8 @@ export interface HttpResponse {
   readonly body?: Uint8Array | string;
   /** Content-Length of the answer to a HEAD whose body was not made. */
   readonly length?: number;
+  /** Called once when the answer has been taken whole, or nobody will take it. */
+  readonly onOver?: () => void;
 }
 
 /** What a server gives its transport to call. */

@@ -77,10 +77,12 @@ export class UwsExchange {
   }
 
   /**
-   * Writes the answer, and ends the connection behind it where `close` says so. Does nothing where the client has gone. A request without a
-   * body is answered before the call returns: inside its handler that leaves in one write.
+   * Writes the answer, and ends the connection behind it where `close` says so. Where the client has gone, it is over at once. A request
+   * without a body is answered before the call returns: inside its handler that leaves in one write.
    */
   answer(response: HttpResponse, close = false): void {
+    if (this.#answered || this.#gone) response.onOver?.();
+    else this.#follow(response.onOver);
     if (this.#answered) return;
     this.#answered = true;
     const prepared = prepareResponse(response);
@@ -137,6 +139,15 @@ export class UwsExchange {
     this.#gone = true;
     this.#body?.abort();
     this.#over();
+  }
+
+  #follow(onOver: (() => void) | undefined): void {
+    const before = this.#onOver;
+    if (onOver === undefined) return;
+    this.#onOver = () => {
+      before?.();
+      onOver();
+    };
   }
 
   #over(): void {

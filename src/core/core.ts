@@ -1,4 +1,5 @@
 /** What the answer is: one short method for each kind of query. Knows nothing of sockets. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BflyError } from '../../protocol/errors.ts';
 import type { EntryKind, ListEntry } from '../../protocol/messages.ts';
 import {
@@ -48,6 +49,9 @@ import { type OpenedReading, openReading, presentReading, type Reading, type Rea
 import { SourceFiles } from './source-files.ts';
 import { TableRows } from './table-rows.ts';
 import { TileReader } from './tile-reader.ts';
+
+/** Boxes are put together in parts of so many bytes, each in a turn of its own. */
+const PART_BYTES = 16 * 1024 * 1024;
 
 /** What a Core is made of. */
 export interface CoreOptions {
@@ -458,9 +462,18 @@ export class Core {
       reading: presentReading(this.#edits?.of(channel)),
       dtype: channel.dtype,
     };
-    const cutout = this.openCutout(channel, mip, box, Number.MAX_SAFE_INTEGER, reading);
+    const cutout = this.openCutout(channel, mip, box, PART_BYTES, reading);
     const raw = new Uint8Array(cutout.totalBytes);
-    for (let waiting = cutout.next(raw); waiting !== undefined; waiting = cutout.next(raw)) await waiting;
+    let at = 0;
+    for (let bytes = cutout.nextBytes; bytes > 0; bytes = cutout.nextBytes) {
+      const waiting = cutout.next(raw.subarray(at));
+      if (waiting !== undefined) await waiting;
+      else {
+        at += bytes;
+        // Whoever asks meanwhile has a turn.
+        if (at < raw.length) await nextTurn();
+      }
+    }
     return { raw, shape: [box[3] - box[0], box[4] - box[1], box[5] - box[2]], dtype };
   }
 

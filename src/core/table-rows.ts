@@ -2,6 +2,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Row, TableName } from '../../protocol/edit-ops.ts';
 import type { SpaceBox } from '../database/spatial-index.ts';
+import type { SynapseEnd } from '../database/table-columns.ts';
+import type { TableView } from '../database/table-view.ts';
 import type { DatabaseLayer } from '../database/tables.ts';
 import type { Channel } from './channel.ts';
 
@@ -17,6 +19,13 @@ export interface RowQuery {
   readonly table: TableName;
   /** Rows whose points' bounding box meets it. Unset: all. */
   readonly box?: RowBox;
+}
+
+/** A segment at one of the ends of a synapse. */
+export interface Joined {
+  readonly channel: Channel;
+  readonly end: SynapseEnd;
+  readonly segment: bigint;
 }
 
 /** Reads rows. Whatever is asked waits for tables that are being loaded, and gives others their turn. */
@@ -48,6 +57,16 @@ export class TableRows {
     return found;
   }
 
+  /** Synapses that may have a segment at one of their ends and are wanted, each once, in no order. */
+  async joined({ channel, end, segment }: Joined, isWanted: (row: Row) => boolean): Promise<Row[]> {
+    const found: Row[] = [];
+    const view = await this.#viewOf(channel);
+    await inTurns(view.mayJoin(end, segment), (row) => {
+      if (isWanted(row)) found.push(row);
+    });
+    return found;
+  }
+
   /** How many synapses each neuron is pre and post to, by its id. Neurons without any are left out. */
   async synapseCounts(channel: Channel): Promise<ReadonlyMap<bigint, { readonly pre: number; readonly post: number }>> {
     const counts = new Map<bigint, { pre: number; post: number }>();
@@ -66,15 +85,22 @@ export class TableRows {
   }
 
   async #visit({ channel, table, box }: RowQuery, visit: (row: Row) => void): Promise<void> {
-    const { path, number } = channel;
+    const view = await this.#viewOf(channel);
+    await inTurns(box === undefined ? view.rowsBehind(table, undefined) : view.search(table, box), visit);
+  }
+
+  async #viewOf({ path, number }: Channel): Promise<TableView> {
     await this.#tables.ready(path);
-    const view = this.#tables.view(path, number);
-    let since = performance.now();
-    for (const rows of box === undefined ? view.rowsBehind(table, undefined) : view.search(table, box)) {
-      for (const row of rows) visit(row);
-      if (performance.now() - since < HELD_MS) continue;
-      await nextTurn();
-      since = performance.now();
-    }
+    return this.#tables.view(path, number);
+  }
+}
+
+async function inTurns(parts: Iterable<readonly Row[]>, visit: (row: Row) => void): Promise<void> {
+  let since = performance.now();
+  for (const rows of parts) {
+    for (const row of rows) visit(row);
+    if (performance.now() - since < HELD_MS) continue;
+    await nextTurn();
+    since = performance.now();
   }
 }

@@ -6,8 +6,8 @@ import type { BaseTable, BaseTableInfo } from './base-table.ts';
 import type { Database, EntryWrite } from './database.ts';
 import { ascendingOrder, isAscending, repeatedKey } from './sort-order.ts';
 import { placeCode, placeHalves } from './spatial-index.ts';
-import { type BaseTableName, columnsOf, pick, type RowColumns, rowAt } from './table-columns.ts';
-import { keyBehind, keyPage, PageOrder, type PageOrderKind, pageRange, spacePage } from './table-keys.ts';
+import { type BaseTableName, columnsOf, pick, type RowColumns, rowAt, SYNAPSE_ENDS } from './table-columns.ts';
+import { keyBehind, keyPage, PageOrder, type PageOrderKind, pageRange, segmentPage, spacePage } from './table-keys.ts';
 import { decodePage, encodePage, PAGE_ROWS } from './table-page.ts';
 
 /** Pages of one transaction: about a megabyte. */
@@ -44,12 +44,23 @@ export async function writeTable(
   await writePages(database, columns, (page) => keyPage(number, page.key), signal);
   const byPlace = await pick(columns, await ascendingOrder(await placeCodes(columns)));
   await writePages(database, byPlace, (page) => spacePage(number, page.code, page.key), signal);
+  for (const end of SYNAPSE_ENDS) {
+    const segments = columns[end];
+    if (segments === undefined) continue;
+    const bySegment = await pick(columns, await ascendingOrder(segments));
+    await writePages(database, bySegment, (page) => segmentPage(number, ORDER_OF[end], page[end], page.key), signal);
+  }
   return { number, rows: key.length, last: key.length === 0 ? null : String(key[key.length - 1]) };
 }
+
+const ORDER_OF = { pre: PageOrder.PRE, post: PageOrder.POST } as const;
 
 interface FirstRow {
   readonly key: bigint;
   readonly code: bigint;
+  /** 0 where rows have none. */
+  readonly pre: bigint;
+  readonly post: bigint;
 }
 
 async function writePages(
@@ -74,7 +85,9 @@ function pagesOf(
 ): EntryWrite[] {
   const pages: EntryWrite[] = [];
   for (let at = from; at < upTo; at += PAGE_ROWS) {
-    const key = keyOf({ key: columns.key[at] as bigint, code: codeAt(columns, at) });
+    const { pre, post } = columns;
+    const ends = { pre: pre?.[at] ?? 0n, post: post?.[at] ?? 0n };
+    const key = keyOf({ key: columns.key[at] as bigint, code: codeAt(columns, at), ...ends });
     pages.push({ store: 'rows', key, value: encodePage(columns, at, Math.min(upTo, at + PAGE_ROWS)) });
   }
   return pages;
@@ -111,10 +124,8 @@ export function writesOfRow(
   const columns = columnsOf(table.name, [row]);
   const checked = rowAt(columns, 0);
   const before = table.row(checked.key);
-  const entries = [
-    ...new PageEdit(database, table, PageOrder.KEY).replace(before, checked),
-    ...new PageEdit(database, table, PageOrder.SPACE).replace(before, checked),
-  ];
+  const orders = [PageOrder.KEY, PageOrder.SPACE, ...(table.name === 'synapse' ? [PageOrder.PRE, PageOrder.POST] : [])];
+  const entries = orders.flatMap((order) => new PageEdit(database, table, order).replace(before, checked));
   const { number, rows } = table.info;
   const isLast = checked.key > table.lastKey;
   return {
@@ -176,6 +187,9 @@ class PageEdit {
   #pageKey(row: Row): Uint8Array {
     const { number } = this.#table.info;
     if (this.#order === PageOrder.KEY) return keyPage(number, row.key);
+    if (this.#order === PageOrder.PRE || this.#order === PageOrder.POST)
+      // Rows of synapses have both, as they were checked.
+      return segmentPage(number, this.#order, row[this.#order === PageOrder.PRE ? 'pre' : 'post'] as bigint, row.key);
     const [x, y, z] = row['point'] as [number, number, number]; // rows of base tables have one
     return spacePage(number, placeCode(x, y, z), row.key);
   }

@@ -3,8 +3,8 @@ import type { Row } from '../../protocol/edit-ops.ts';
 import type { Database } from './database.ts';
 import type { KeyRange } from './keys.ts';
 import { type CodeRange, codeRanges, holdsPoint, placeCode, type SpaceBox } from './spatial-index.ts';
-import { type BaseTableName, type RowColumns, rowAt } from './table-columns.ts';
-import { keyBehind, keyPage, PageOrder, pageRange, spacePage } from './table-keys.ts';
+import { type BaseTableName, type RowColumns, rowAt, type SynapseEnd } from './table-columns.ts';
+import { keyBehind, keyPage, PageOrder, pageRange, segmentPage, spacePage } from './table-keys.ts';
 import { decodePage } from './table-page.ts';
 
 /** What the store keeps of a table besides its pages. */
@@ -128,6 +128,22 @@ export class BaseTable {
       const rows: Row[] = [];
       for (let i = 0; i < x.length; i++)
         if (holdsPoint(box, x[i] as number, y[i] as number, z[i] as number)) rows.push(rowAt(columns, i));
+      yield rows;
+    }
+  }
+
+  /** Synapses of a segment at one of their ends, some at a time, ascending. */
+  *rowsOf(end: SynapseEnd, segment: bigint): Generator<Row[]> {
+    const { number } = this.info;
+    const order = end === 'pre' ? PageOrder.PRE : PageOrder.POST;
+    const all = pageRange(number, order);
+    const start = this.#floor(all, segmentPage(number, order, segment, 0n))?.key ?? all.start;
+    for (const { columns } of this.#pages({ start, end: keyBehind(segmentPage(number, order, segment, MAX_KEY)) })) {
+      const segments = columns[end];
+      const rows: Row[] = [];
+      segments?.forEach((id, i) => {
+        if (id === segment) rows.push(rowAt(columns, i));
+      });
       yield rows;
     }
   }

@@ -21,7 +21,7 @@ import {
   type SpaceBox,
   sizeClassOf,
 } from './spatial-index.ts';
-import { BASE_TABLES, type BaseTableName, rowAt } from './table-columns.ts';
+import { BASE_TABLES, type BaseTableName, rowAt, type SynapseEnd } from './table-columns.ts';
 import {
   countersKey,
   keyBehind,
@@ -176,6 +176,18 @@ export class ChannelTables {
     for (const rows of this.#baseOf(table)?.search(box) ?? [])
       yield isShadowed === undefined ? rows : rows.filter(({ key }) => !isShadowed(key));
     if (this.#hasChanges(table)) yield* this.#searchChanges(table, box);
+  }
+
+  /**
+   * Synapses that may have a segment at one of their ends, some at a time, each once, in no order: those of files that have, and all that
+   * edits changed.
+   */
+  *mayJoin(end: SynapseEnd, segment: bigint): Generator<Row[]> {
+    const isShadowed = this.#shadows('synapse');
+    for (const rows of this.#baseOf('synapse')?.rowsOf(end, segment) ?? [])
+      yield isShadowed === undefined ? rows : rows.filter(({ key }) => !isShadowed(key));
+    if (this.#hasChanges('synapse'))
+      for (const { row } of this.#changesBehind('synapse', undefined)) if (row !== null) yield [row];
   }
 
   // --- writes

@@ -56,7 +56,7 @@ interface DatasetRecord {
 }
 
 /** Changes when the same files would give other rows. */
-const FORMAT = 1;
+const FORMAT = 2;
 const NEXT_TABLE = 'next-table';
 const DROP = 'drop-table:';
 const NO_NEURONS = newColumns('neuron', 0);

@@ -23,6 +23,11 @@ export interface RowColumns extends PointColumns {
   readonly post?: BigUint64Array;
 }
 
+/** Ends of a synapse: each is the id of a segment. */
+export const SYNAPSE_ENDS = ['pre', 'post'] as const;
+/** Name of such an end. */
+export type SynapseEnd = (typeof SYNAPSE_ENDS)[number];
+
 /** Rows of synapses. */
 export interface SynapseColumns extends RowColumns {
   readonly pre: BigUint64Array;

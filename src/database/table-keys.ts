@@ -1,15 +1,16 @@
 /**
  * Keys and values in the sub-database `rows`. Integers in keys are big-endian.
  *
- * Base rows: what the JSON files of a dataset hold, in pages of up to 336 rows, each row twice: in order of keys, and in order of space.
+ * Base rows: what the JSON files of a dataset hold, in pages of up to 336 rows, each row twice: in order of keys, and in order of space;
+ * each synapse twice more: in order of the segments that it is from, and to.
  * A table has a number of its own (the record `next-table` counts), which is never given to another; loading anew takes a new one.
  *
  * | offset | size | meaning                                                                  |
  * |--------|------|--------------------------------------------------------------------------|
  * | 0      | 4    | 0: no path has this number                                               |
  * | 4      | 4    | number of the table                                                      |
- * | 8      | 1    | 1 page in order of keys, 2 page in order of space                        |
- * | 9      | 8    | in order of space: place code of the page's first row, see `spatial-index.ts` |
+ * | 8      | 1    | 1 page in order of keys, 2 in order of space, 3 of `pre`, 4 of `post`    |
+ * | 9      | 8    | in order of space: place code of the page's first row, see `spatial-index.ts`; of pre and post: that of the page's first row |
  * | 9 / 17 | 8    | key of the page's first row                                              |
  *
  * Value: a page, see `table-page.ts`.
@@ -35,8 +36,10 @@ import { channelKey, type KeyRange, rowsRange } from './keys.ts';
 const BASE = 0;
 
 /** Orders that base rows are kept in. */
-export const PageOrder = { KEY: 1, SPACE: 2 } as const;
+export const PageOrder = { KEY: 1, SPACE: 2, PRE: 3, POST: 4 } as const;
 export type PageOrderKind = (typeof PageOrder)[keyof typeof PageOrder];
+/** Orders of synapses by a segment. */
+export type SegmentOrder = typeof PageOrder.PRE | typeof PageOrder.POST;
 
 const OverlayKind = { COUNTERS: 0, ROW: 1, PLACE: 2 } as const;
 
@@ -87,6 +90,11 @@ export function spacePage(table: number, code: bigint, key: bigint): Uint8Array 
   return keyOf(baseHead(table, PageOrder.SPACE), code, key);
 }
 
+/** Key of a page whose first row has this segment and key. */
+export function segmentPage(table: number, order: SegmentOrder, segment: bigint, key: bigint): Uint8Array {
+  return keyOf(baseHead(table, order), segment, key);
+}
+
 /** All pages of a table in one order. */
 export function pageRange(table: number, order: PageOrderKind): KeyRange {
   return within(baseHead(table, order));
@@ -94,7 +102,7 @@ export function pageRange(table: number, order: PageOrderKind): KeyRange {
 
 /** All there is of a base table. */
 export function baseRange(table: number): KeyRange {
-  return { start: pageRange(table, PageOrder.KEY).start, end: pageRange(table, PageOrder.SPACE).end };
+  return { start: pageRange(table, PageOrder.KEY).start, end: pageRange(table, PageOrder.POST).end };
 }
 
 /** Key of a channel's counters. */

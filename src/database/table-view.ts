@@ -3,6 +3,7 @@ import type { Row, TableName } from '../../protocol/edit-ops.ts';
 import type { Vec3 } from '../../protocol/volume.ts';
 import type { BaseTables } from './channel-tables.ts';
 import { ALL_SPACE, type SpaceBox } from './spatial-index.ts';
+import type { SynapseEnd } from './table-columns.ts';
 
 /** Tables to read. */
 export interface TableView {
@@ -12,6 +13,8 @@ export interface TableView {
   rowsBehind(table: TableName, after: bigint | undefined): Iterable<readonly Row[]>;
   /** Rows that meet a box, each once, some at a time, in no order. */
   search(table: TableName, box: SpaceBox): Iterable<readonly Row[]>;
+  /** Synapses that may have a segment at one of their ends, each once, some at a time, in no order: look at each. */
+  mayJoin(end: SynapseEnd, segment: bigint): Iterable<readonly Row[]>;
 }
 
 /** Rows as files have them. */
@@ -22,6 +25,7 @@ export function baseView(base: BaseTables): TableView {
     has: (table, key) => of(table)?.has(key) === true,
     rowsBehind: (table, after) => of(table)?.pagesOfRows(after) ?? [],
     search: (table, box) => of(table)?.search(box) ?? [],
+    mayJoin: (end, segment) => base.synapse?.rowsOf(end, segment) ?? [],
   };
 }
 

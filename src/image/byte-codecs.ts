@@ -1,10 +1,11 @@
 /** Compressions that Zarr and N5 keep their chunks in, each bounded by what a chunk may unpack to. */
 import Blosc from 'numcodecs/blosc';
-import Lz4 from 'numcodecs/lz4';
 import Zstd from 'numcodecs/zstd';
 import Bunzip from 'seek-bzip';
 import xz from 'xz-decompress';
+import { unpackLz4Block } from './lz4-block.ts';
 import { gunzipBytes, inflateBytes } from './zlib-bytes.ts';
+import { zstdSize } from './zstd-frames.ts';
 
 /** Names of the compressions; `lz4` = numcodecs' blocks behind their length, `lz4-java` = those of LZ4BlockOutputStream. */
 export type Compression = 'gzip' | 'zlib' | 'bz2' | 'xz' | 'blosc' | 'zstd' | 'lz4' | 'lz4-java';
@@ -12,7 +13,6 @@ export type Compression = 'gzip' | 'zlib' | 'bz2' | 'xz' | 'blosc' | 'zstd' | 'l
 type Unpack = (bytes: Uint8Array, maxBytes: number) => Uint8Array | Promise<Uint8Array>;
 
 const blosc = Blosc.fromConfig({ id: 'blosc' });
-const lz4 = Lz4.fromConfig({ id: 'lz4' });
 const zstd = Zstd.fromConfig({ id: 'zstd' });
 
 const UNPACK: Readonly<Record<Compression, Unpack>> = {
@@ -76,31 +76,23 @@ async function unpackBlosc(bytes: Uint8Array, maxBytes: number): Promise<Uint8Ar
   return blosc.decode(bytes);
 }
 
-/** The length of what a frame holds, where it says. Source: RFC 8878, 3.1.1.1 */
-function zstdLength(bytes: Uint8Array): number | undefined {
-  const descriptor = bytes[4] ?? 0;
-  const isSingle = (descriptor & 0x20) !== 0;
-  const at = 5 + (isSingle ? 0 : 1) + ([0, 1, 2, 4][descriptor & 3] ?? 0);
-  switch (descriptor >> 6) {
-    case 0:
-      return isSingle ? bytes[at] : undefined;
-    case 1:
-      return (word(bytes, at) & 0xffff) + 256;
-    case 2:
-      return word(bytes, at);
-    default:
-      return word(bytes, at) + word(bytes, at + 4) * 2 ** 32;
-  }
-}
+/** Blocks that do not tell what they unpack to may be taken for so many bytes together, however few a chunk has. */
+const UNTOLD_BYTES = 64 * 1024 * 1024;
 
 function unpackZstd(bytes: Uint8Array, maxBytes: number): Uint8Array | Promise<Uint8Array> {
-  checkUnpacked(zstdLength(bytes) ?? 0, maxBytes);
+  const { least, most } = zstdSize(bytes);
+  checkUnpacked(least, maxBytes);
+  if (most > Math.max(UNTOLD_BYTES, 2 * maxBytes))
+    throw new Damage(`it may unpack to ${most} bytes instead of ${maxBytes}`);
   return zstd.decode(bytes);
 }
 
-function unpackLz4(bytes: Uint8Array, maxBytes: number): Uint8Array | Promise<Uint8Array> {
-  checkUnpacked(word(bytes, 0), maxBytes);
-  return lz4.decode(bytes);
+const LENGTH_BYTES = 4;
+
+function unpackLz4(bytes: Uint8Array, maxBytes: number): Uint8Array {
+  const length = word(bytes, 0);
+  checkUnpacked(length, maxBytes);
+  return unpackLz4Block(bytes.subarray(LENGTH_BYTES), length);
 }
 
 const JAVA_MAGIC = 'LZ4Block';
@@ -108,7 +100,7 @@ const JAVA_HEADER_BYTES = 21;
 const JAVA_STORED = 0x10;
 
 /** Blocks with a magic, a token, the packed and the plain length and a checksum each, ended by an empty one. Source: lz4-java, LZ4BlockOutputStream */
-async function unpackLz4Java(bytes: Uint8Array, maxBytes: number): Promise<Uint8Array> {
+function unpackLz4Java(bytes: Uint8Array, maxBytes: number): Uint8Array {
   const parts: Uint8Array[] = [];
   let length = 0;
   for (let at = 0; at < bytes.length; ) {
@@ -122,18 +114,10 @@ async function unpackLz4Java(bytes: Uint8Array, maxBytes: number): Promise<Uint8
     if (at + packed > bytes.length) throw new Damage('it ends within an LZ4Block');
     const body = bytes.subarray(at, at + packed);
     const isStored = ((bytes[at - JAVA_HEADER_BYTES + 8] ?? 0) & 0xf0) === JAVA_STORED;
-    parts.push(isStored ? body : await lz4.decode(withLength(body, plain)));
+    parts.push(isStored ? body : unpackLz4Block(body, plain));
     at += packed;
   }
   return joined(parts, length);
-}
-
-/** A block as numcodecs has it. */
-function withLength(block: Uint8Array, length: number): Uint8Array {
-  const bytes = new Uint8Array(4 + block.length);
-  new DataView(bytes.buffer).setUint32(0, length, true);
-  bytes.set(block, 4);
-  return bytes;
 }
 
 function joined(parts: readonly Uint8Array[], length: number): Uint8Array {

@@ -11,7 +11,7 @@ export interface RemoteRequest {
   readonly range?: FilePart;
   /** More bytes are refused, after unpacking where the server packed them to send them. */
   readonly maxBytes: number;
-  /** How long the server may be silent, ms. */
+  /** How long the server may be silent, or say next to nothing, ms. A whole answer may take sixty times as long. */
   readonly timeoutMs: number;
   /** Ends the request. */
   readonly signal: AbortSignal;
@@ -33,6 +33,9 @@ const MAX_UNRANGED_BYTES = 64 * 1024 * 1024;
 /** What is left of an answer is read to its end if it is not longer, so that the connection can be used again. */
 const MAX_REST_BYTES = 64 * 1024;
 const MAX_RETRY_AFTER_MS = 5_000;
+/** A server that says less in `timeoutMs` counts as silent, bytes: it would keep its place among the few requests at once for hours. */
+const LEAST_BYTES = 64 * 1024;
+const MOST_TIMEOUTS = 60;
 
 /**
  * Sends a request and reads its answer.
@@ -48,8 +51,7 @@ export async function requestRemote(request: RemoteRequest): Promise<RemoteAnswe
   } catch (cause) {
     if (cause instanceof BflyError || cause instanceof ShortFile) throw cause;
     if (request.signal.aborted) return { kind: 'away', why: 'its volume was closed' };
-    if (clock.hasStruck)
-      return { kind: 'away', why: `it was silent for ${request.timeoutMs / 1_000} s`, isSilent: true };
+    if (clock.hasStruck) return { kind: 'away', why: clock.whyStruck, isSilent: true };
     return { kind: 'away', why: reasonOf(cause) };
   } finally {
     clock.stop();
@@ -59,28 +61,51 @@ export async function requestRemote(request: RemoteRequest): Promise<RemoteAnswe
 /** A file that ends before the part that was asked for; the message says so. */
 class ShortFile extends Error {}
 
-/** Breaks a request off where its server says nothing for too long. */
+/** Breaks a request off where its server says nothing, or next to nothing, for too long. */
 class SilenceClock {
   readonly signal: AbortSignal;
   hasStruck = false;
+  readonly #timeoutMs: number;
   readonly #timer: NodeJS.Timeout;
+  readonly #whole: NodeJS.Timeout;
+  /** Bytes since it was wound. */
+  #bytes = 0;
+  #heardAt = performance.now();
 
   constructor(timeoutMs: number, outer: AbortSignal) {
     const abort = new AbortController();
-    this.signal = AbortSignal.any([abort.signal, outer]);
-    this.#timer = setTimeout(() => {
+    const strike = (): void => {
       this.hasStruck = true;
       abort.abort();
-    }, timeoutMs);
+    };
+    this.signal = AbortSignal.any([abort.signal, outer]);
+    this.#timeoutMs = timeoutMs;
+    this.#timer = setTimeout(strike, timeoutMs);
+    this.#whole = setTimeout(strike, MOST_TIMEOUTS * timeoutMs);
   }
 
-  /** The server has said something. */
+  get whyStruck(): string {
+    const seconds = this.#timeoutMs / 1_000;
+    const isSilent = performance.now() - this.#heardAt > this.#timeoutMs / 2;
+    return isSilent ? `it was silent for ${seconds} s` : `it sent ${this.#bytes} bytes in ${seconds} s`;
+  }
+
+  /** The server has begun to answer. */
   wind(): void {
+    this.#bytes = 0;
     this.#timer.refresh();
+  }
+
+  /** So many bytes of the answer came. */
+  hear(bytes: number): void {
+    this.#bytes += bytes;
+    this.#heardAt = performance.now();
+    if (this.#bytes >= LEAST_BYTES) this.wind();
   }
 
   stop(): void {
     clearTimeout(this.#timer);
+    clearTimeout(this.#whole);
   }
 }
 
@@ -145,7 +170,7 @@ async function readBody(response: Response, request: RemoteRequest, clock: Silen
   let length = 0;
   if (response.body === null) return new Uint8Array(0);
   for await (const piece of response.body) {
-    clock.wind();
+    clock.hear(piece.length);
     length += piece.length;
     // Leaving the loop ends the connection.
     if (length > maxBytes) throw tooLong(whole, Number(response.headers.get('content-length') ?? length));
@@ -197,10 +222,20 @@ function stampOf(headers: Headers, bytes: Uint8Array): string {
   return `${bytes.length}@${hash.digest().readBigUInt64BE()}`;
 }
 
-async function discard(response: Response): Promise<void> {
-  const length = Number(response.headers.get('content-length') ?? Number.POSITIVE_INFINITY);
-  const rest = length <= MAX_REST_BYTES ? response.arrayBuffer() : response.body?.cancel();
-  await rest?.catch(() => {});
+async function discard({ headers, body }: Response): Promise<void> {
+  if (body === null) return;
+  const told = Number(headers.get('content-length') ?? Number.POSITIVE_INFINITY);
+  if (!(told <= MAX_REST_BYTES)) return body.cancel().catch(() => {});
+  try {
+    // What is told is its length packed: it is counted as it unpacks. Leaving the loop ends the connection.
+    let length = 0;
+    for await (const piece of body) {
+      length += piece.length;
+      if (length > MAX_REST_BYTES) return;
+    }
+  } catch {
+    // Nobody wants the rest.
+  }
 }
 
 /** What the system says of a connection that failed: the address is left out. */

@@ -36,6 +36,8 @@ interface Codec {
 const MAX_AXES = 16;
 /** A chunk is decoded whole. */
 const MAX_CHUNK_BYTES = 512 * 1024 * 1024;
+/** The index of a shard is read whole: 64 MiB. */
+const MAX_SHARD_CHUNKS = 2 ** 22;
 
 /** Whether a value is a JSON object. */
 export function isObject(value: unknown): value is Json {
@@ -223,6 +225,13 @@ function readShards(
   sharding.configuration['index_codecs'] = index;
   sharding.configuration['chunk_shape'] = [...chunk];
   const chunks = outer.reduce((count, size, axis) => count * (size / (chunk[axis] as number)), 1);
+  if (chunks > MAX_SHARD_CHUNKS)
+    throw wrongField(
+      file,
+      'its shards',
+      `of at most ${MAX_SHARD_CHUNKS} chunks`,
+      `${outer.join('×')} of ${chunk.join('×')}`,
+    );
   return { chunk, indexFirst: place === 'start', indexBytes: 16 * chunks };
 }
 

@@ -10,6 +10,7 @@
  *   max-block-size: 1         # MiB: the largest block of an HDF5 file that has no chunks of its own
  *   allowed-paths: [/data]    # data outside these folders is refused, also behind symbolic links
  *   edit-path: /data/edits    # of old; edits are in the store now, and reading the file says how those in there are taken up
+ *   log-path: bfly.log        # of old; the log goes to standard error, and reading the file says so
  *   data: .bfly               # ours: folder of the store
  *   log-level: info           # debug, info, warn, error or silent
  *   limits: {requests: 256}   # ours: any name of `protocol/limits.ts`
@@ -156,6 +157,7 @@ const sectionSchema = map({
     .union([list(text), text.transform((one) => [one])], { error: 'must be a list of paths' })
     .exactOptional(),
   'edit-path': text.exactOptional(),
+  'log-path': text.exactOptional(),
   'log-level': z
     .string({ error: 'must be debug, info, warn, error or silent' })
     .transform((level) => LEVELS[level.toLowerCase()])
@@ -170,7 +172,7 @@ type DatasetItem = z.output<typeof datasetSchema>;
 
 /** Keys of older versions of Butterfly; they stand in real files and are no mistake there. */
 const WITHOUT_EFFECT = new Set(
-  `developer-mode log-path db-type db-path db-port db-update datasource assent-list always-subsample image-resize-method
+  `developer-mode db-type db-path db-port db-update datasource assent-list always-subsample image-resize-method
    suppress-tornado-logging short-description data-type dimensions`.split(/\s+/),
 );
 
@@ -205,6 +207,10 @@ export function parseConfig(source: string, place: ConfigPlace): Config {
   if (read.data['edit-path'] !== undefined)
     warnings.push(
       `${place.file}: edits are kept in the store (data), not in edit-path; bfly import --npy takes those of Butterfly up`,
+    );
+  if (read.data['log-path'] !== undefined)
+    warnings.push(
+      `${place.file}: the log goes to standard error, not to log-path; bfly serve … 2>> FILE keeps it in a file`,
     );
   const reader = new SectionReader(read.data, place, found.keyPath, warnings);
   return { catalogue: { experiments: reader.experiments() }, settings: reader.settings(), warnings };

@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { Agent, get, request as httpRequest } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -196,7 +197,63 @@ export function httpContract(kind: 'ws' | 'uws'): void {
     });
   });
 
+  describe('what the transport itself refuses', () => {
+    const upgrade = 'Connection: Upgrade\r\nUpgrade: websocket\r\n';
+    it.each([
+      ['a method that nobody has', 'TRACE / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n', 501],
+      [
+        'a version of WebSocket that nobody has',
+        `GET / HTTP/1.1\r\nHost: x\r\n${upgrade}Sec-WebSocket-Version: 8\r\n`,
+        426,
+      ],
+      ['a handshake without a key', `GET / HTTP/1.1\r\nHost: x\r\n${upgrade}Sec-WebSocket-Version: 13\r\n`, 400],
+    ])('%s, pages of any origin may read', async (_, head, status) => {
+      const harness = await start(() => ({ status: 200, headers: {} }));
+      const answer = await exchangeBytes(harness.port, `${head}Origin: http://example.org\r\n\r\n`);
+      expect(answer.slice(0, 12)).toBe(`HTTP/1.1 ${status}`);
+      expect(answer).toMatch(/\r\naccess-control-allow-origin: \*\r\n/i);
+    });
+  });
+
   describe('responses', () => {
+    it('tells once when they are over: taken whole, or never to be taken', async () => {
+      const over: string[] = [];
+      const waiting = deferred<void>();
+      const gone = deferred<void>();
+      const harness = await start(({ path }) => {
+        const response = { status: 200, headers: {}, body: new Uint8Array(3_000_000), onOver: () => over.push(path) };
+        if (path !== '/late') return response;
+        waiting.resolve();
+        return gone.promise.then(() => response);
+      });
+      const until = async (count: number): Promise<void> => {
+        while (over.length < count) await new Promise((resolve) => setImmediate(resolve));
+      };
+      expect((await fetchRaw(harness.port, '/taken')).body.length).toBe(3_000_000);
+      await until(1);
+      expect((await fetchRaw(harness.port, '/head', { method: 'HEAD' })).status).toBe(200);
+      await until(2);
+      const upgrade = { connection: 'Upgrade, HTTP2-Settings', upgrade: 'h2c', 'http2-settings': 'AAA' };
+      expect((await fetchRaw(harness.port, '/h2c', { headers: upgrade })).status).toBe(200);
+      await until(3);
+      const broken = connect({ port: harness.port, host: '127.0.0.1' });
+      broken.write('GET /broken HTTP/1.1\r\nHost: x\r\n\r\n');
+      await once(broken, 'data');
+      broken.destroy();
+      await until(4);
+      const late = connect({ port: harness.port, host: '127.0.0.1' });
+      late.write('GET /late HTTP/1.1\r\nHost: x\r\n\r\n');
+      await waiting.promise;
+      late.destroy();
+      while (harness.transport.unfinished > 0) await new Promise((resolve) => setImmediate(resolve));
+      gone.resolve();
+      await until(5);
+      await fetchRaw(harness.port, '/last');
+      await until(6);
+      expect(over).toEqual(['/taken', '/head', '/h2c', '/broken', '/late', '/last']);
+      expect(harness.transport.unfinished).toBe(0);
+    });
+
     it('answers HEAD with the length and without the body, on a connection that goes on', async () => {
       const harness = await start(({ method }) => ({
         status: 200,

@@ -321,6 +321,43 @@ export function webContract(kind: 'ws' | 'uws'): void {
         },
       );
 
+      it.each([
+        ['of all', { heldBytes: 20_000_000 }, {}],
+        ['of one address', { heldBytesPerAddress: 20_000_000 }, everybody],
+      ])(
+        'answers 503 where long answers that nobody takes fill the room %s, until they are taken or given up',
+        async (_, bounds, who) => {
+          const long = answering('/long', () => ({
+            type: 'application/octet-stream',
+            body: new Uint8Array(16_000_000),
+          }));
+          const web = await start([long, echo('/short')], { bounds, ...who });
+          const slow = connect({ port: web.port, host: '127.0.0.1' });
+          slow.pause();
+          slow.write('GET /long HTTP/1.1\r\nHost: x\r\n\r\n');
+          while (web.router.heldBytes === 0) await new Promise((resolve) => setImmediate(resolve));
+          const refused = await fetchRaw(web.port, '/long');
+          expect([
+            refused.status,
+            refused.headers['retry-after'],
+            refused.headers['access-control-allow-origin'],
+          ]).toEqual([...[503, '1', '*']]);
+          expect((await fetchRaw(web.port, '/long', { method: 'HEAD' })).status).toBe(200);
+          expect((await fetchRaw(web.port, '/short')).status).toBe(200);
+          slow.destroy();
+          while (web.router.heldBytes > 0) await new Promise((resolve) => setImmediate(resolve));
+          expect((await fetchRaw(web.port, '/long')).body.length).toBe(16_000_000);
+          while (web.router.heldBytes > 0) await new Promise((resolve) => setImmediate(resolve));
+          expect((await fetchRaw(web.port, '/long')).status).toBe(200);
+        },
+      );
+
+      it('sends one answer that is longer than all the room', async () => {
+        const long = answering('/long', () => ({ type: 'application/octet-stream', body: new Uint8Array(200_000) }));
+        const web = await start([long], { bounds: { heldBytes: 1_000, heldBytesPerAddress: 1_000 }, ...everybody });
+        expect((await fetchRaw(web.port, '/long')).body.length).toBe(200_000);
+      });
+
       it('counts no bounds of an address on loopback, where a proxy stands for many', async () => {
         const { route, release, waiting } = held('/held');
         const web = await start([route], { bounds: { underWayPerAddress: 1, perSecond: 1, burst: 1 } });

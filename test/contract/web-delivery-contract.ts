@@ -1,5 +1,5 @@
 /** How answers are delivered: conditions, ranges, compression, caching, over whichever transport. Rules of HTTP: RFC 9110, 9111. */
-import { gunzipSync } from 'node:zlib';
+import { brotliCompressSync, gunzipSync, gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Route, WebAnswer } from '../../src/access/http/route.ts';
 import { rulesOf, testAuthority } from '../support/auth.ts';
@@ -388,6 +388,75 @@ export function webDeliveryContract(kind: 'ws' | 'uws'): void {
         expect(plain).not.toBe(zipped);
         for (const tag of [plain, zipped]) expect(tag).toMatch(/^"/);
       });
+    });
+
+    describe('bodies that were encoded before', () => {
+      const forms = { br: brotliCompressSync(TEXT), gzip: gzipSync(TEXT) };
+      const coded = (encoded: WebAnswer['encoded'] = forms): WebAnswer => ({
+        ...{ type: OCTETS, etag: 'v1', body: TEXT },
+        ...(encoded === undefined ? {} : { encoded }),
+      });
+
+      it.each([
+        ['br', 'br'],
+        ['gzip, deflate, br', 'br'],
+        ['*', 'br'],
+        ['BR', 'br'],
+        ['gzip', 'gzip'],
+        ['x-gzip', 'gzip'],
+        ['br;q=0.5, gzip', 'gzip'],
+        ['br;q=0, *', 'gzip'],
+        ['br;q=0.5, gzip;q=0.5', 'br'],
+        ['identity, br;q=0.5', undefined],
+        ['deflate', undefined],
+        ['', undefined],
+      ])('answers Accept-Encoding: %s with the form %s as it is, under a tag of its own', async (header, coding) => {
+        const ask = await page(coded());
+        const { headers, body } = await ask({ 'accept-encoding': header });
+        expect([headers['content-encoding'], headers.etag, headers.vary, headers['content-type']]).toEqual([
+          coding,
+          coding === undefined ? '"v1"' : `"v1+${coding}"`,
+          'accept-encoding',
+          OCTETS,
+        ]);
+        const expected = coding === 'br' || coding === 'gzip' ? forms[coding] : Buffer.from(TEXT);
+        expect(Buffer.compare(body, expected)).toBe(0);
+      });
+
+      it('makes only the form that is sent, and for 304 none', async () => {
+        const made: string[] = [];
+        const making = (name: string, bytes: Uint8Array) => async () => {
+          made.push(name);
+          return bytes;
+        };
+        const ask = await page({
+          ...{ type: OCTETS, etag: 'v1', body: making('plain', Buffer.from(TEXT)) },
+          encoded: { br: making('br', forms.br), gzip: making('gzip', forms.gzip) },
+        });
+        await ask({ 'accept-encoding': 'br' });
+        await ask({ 'accept-encoding': 'gzip' });
+        await ask({ range: 'bytes=0-1', 'accept-encoding': 'br' });
+        for (const tag of ['"v1"', '"v1+gzip"', '"v1+br"']) {
+          const same = await ask({ 'if-none-match': tag, 'accept-encoding': 'br' });
+          expect([same.status, same.headers.etag]).toEqual([304, tag]);
+        }
+        expect(made).toEqual(['br', 'gzip', 'plain']);
+      });
+
+      it('compresses nothing by itself then, also where the client takes no form that there is', async () => {
+        const onlyBr = await page({ ...coded({ br: forms.br }), type: 'text/plain' });
+        expect((await onlyBr({ 'accept-encoding': 'gzip' })).headers['content-encoding']).toBeUndefined();
+        const none = await page({ ...coded({}), type: 'text/plain' });
+        const { headers } = await none({ 'accept-encoding': 'br, gzip' });
+        expect([headers['content-encoding'], headers.vary]).toEqual([undefined, undefined]);
+      });
+    });
+
+    it('names the headers that a page says it depends on before those that every page may depend on', async () => {
+      const vary = async (answer: Partial<WebAnswer>): Promise<unknown> =>
+        (await (await page({ type: OCTETS, body: 'x', vary: 'accept', ...answer }))()).headers.vary;
+      expect(await vary({})).toBe('accept');
+      expect(await vary({ type: 'text/plain' })).toBe('accept, accept-encoding');
     });
 
     describe('caching', () => {

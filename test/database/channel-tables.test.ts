@@ -63,6 +63,22 @@ describe('ChannelTables', () => {
     expect(found(tables, 'synapse', [400, 0, 0, 1001, 99, 9])).toEqual([3n, 50n]);
   });
 
+  it('finds synapses by their segments as edits left them', async () => {
+    const database = new MemoryDatabase();
+    const tables = (await withBase(database)).channelTables(PATH, 1);
+    const joined = (end: 'pre' | 'post', segment: bigint): bigint[] =>
+      [...tables.mayJoin(end, segment)]
+        .flat()
+        .filter((row) => row[end] === segment)
+        .map(({ key }) => key)
+        .sort((a, b) => (a < b ? -1 : 1));
+    expect([joined('pre', 103n), joined('post', 7n).length]).toEqual([[3n], 10]);
+    const rows = [synapse(3, 30, { pre: 5n }), synapse(6, 60, { post: 8n }), synapse(50, 500, { pre: 103n })];
+    await database.commit({ entries: tables.overlayWrites({ synapse: rows }, { synapse: [4n] }) });
+    expect([joined('pre', 103n), joined('pre', 5n), joined('pre', 104n)]).toEqual([[50n], [3n], []]);
+    expect([joined('post', 7n), joined('post', 8n)]).toEqual([[0n, 1n, 2n, 3n, 5n, 7n, 8n, 9n, 50n], [6n]]);
+  });
+
   it('gives each channel of a dataset its own changes', async () => {
     const database = new MemoryDatabase();
     const layer = await withBase(database);

@@ -87,7 +87,38 @@ describe('DatabaseLayer', () => {
       const inBox = all.filter(({ point }) => holdsPoint(box, ...(point as [number, number, number])));
       expect(sorted([...table.search(box)].flat())).toEqual(inBox);
     }
+    for (const end of ['pre', 'post'] as const)
+      for (let segment = 0n; segment < 11n; segment++)
+        expect([...table.rowsOf(end, segment)].flat()).toEqual(all.filter((row) => row[end] === segment));
   }
+
+  it('finds the synapses of a segment without a look at the others', async () => {
+    const database = new MemoryDatabase();
+    const layer = layerOn(database);
+    const last = 2n ** 64n - 1n;
+    const rows = Array.from({ length: 50_000 }, (_, i): Row => {
+      const key = BigInt(i);
+      return { key, pre: i % 10_000 === 7 ? last : key % 500n, post: key * 2n ** 40n, point: [i % 100, i % 90, 1] };
+    });
+    await layer.addSynapses(CHANNEL, columnsOf('synapse', rows) as SynapseColumns);
+    const table = layer.getTable('synapse', CHANNEL) ?? expect.fail();
+    let pages = 0;
+    const entries = database.entries.bind(database);
+    database.entries = (...asked) => {
+      const found = entries(...asked);
+      pages += found.length;
+      return found;
+    };
+    const keysOf = (end: 'pre' | 'post', segment: bigint): bigint[] =>
+      [...table.rowsOf(end, segment)].flat().map(({ key }) => key);
+    expect(keysOf('pre', last)).toEqual([7n, 10_007n, 20_007n, 30_007n, 40_007n]);
+    expect(keysOf('pre', 12n)).toHaveLength(100);
+    expect(keysOf('post', 4_711n * 2n ** 40n)).toEqual([4_711n]);
+    expect(keysOf('post', 4_711n * 2n ** 40n + 1n)).toEqual([]);
+    expect(keysOf('pre', 500n)).toEqual([]);
+    // Of 149 in each order.
+    expect(pages).toBeLessThan(25);
+  });
 
   it('addEntry updates the row of its key, or adds a row under a free one', async () => {
     const layer = layerOn(new MemoryDatabase());
@@ -255,13 +286,13 @@ describe('DatabaseLayer', () => {
     const database = new Cut();
     await loadFolder(folder, { database });
     const all = { start: new Uint8Array([0]), end: new Uint8Array([255]) };
-    expect(database.countEntries('rows', all)).toBe(2);
+    expect(database.countEntries('rows', all)).toBe(4);
     expect(database.records('drop-table:').length).toBe(1);
     database.isCut = false;
     const { tables } = await loadFolder(folder, { database });
     expect([...tables.synapseIds(CHANNEL)]).toEqual([0n, 1n, 2n, 3n]);
-    // Two tables, one page in each order.
-    expect(database.countEntries('rows', all)).toBe(4);
+    // Two tables, one page in each order: neurons have two, synapses four.
+    expect(database.countEntries('rows', all)).toBe(6);
     expect(database.records('drop-table:')).toEqual([]);
   });
 

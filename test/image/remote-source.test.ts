@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { n5Format } from '../../src/image/n5-source.ts';
 import { findVolumes, openSource, resolveSpec } from '../../src/image/open-source.ts';
 import { precomputedFormat } from '../../src/image/precomputed-source.ts';
@@ -345,6 +345,62 @@ describe('what servers answer', () => {
     const store = new RemoteStore(server.url, { timeoutMs: 50 });
     expect((await errorOf(store.get('x', 1000))).message).toContain('it was silent for 0.05 s');
     store.close();
+  });
+
+  it('a server that says next to nothing, for ever', async () => {
+    const server = await serve(nextFolder());
+    server.misbehave = (_, response) => {
+      response.writeHead(200, { 'content-length': 1_000_000 });
+      const drip = setInterval(() => response.write('x'), 5);
+      return response.on('close', () => clearInterval(drip));
+    };
+    const store = new RemoteStore(server.url, { timeoutMs: 200, pausesMs: [] });
+    const error = await errorOf(store.get('x', 2_000_000));
+    expect([error.code, error.message]).toEqual(['UNAVAILABLE', expect.stringMatching(/it (sent \d+ bytes in|was silent for) 0.2 s/)]);
+    store.close();
+  });
+
+  it('an answer that takes sixty times as long as silence may', async () => {
+    const server = await serve(nextFolder());
+    server.misbehave = (_, response) => {
+      response.writeHead(200);
+      const stream = setInterval(() => response.write(Buffer.alloc(70_000)), 2);
+      return response.on('close', () => clearInterval(stream));
+    };
+    const store = new RemoteStore(server.url, { timeoutMs: 10, pausesMs: [] });
+    const error = await errorOf(store.get('x', 2 ** 40));
+    expect(error.code).toBe('UNAVAILABLE');
+    store.close();
+  });
+
+  it('a bomb in the place of an error page is not unpacked', async () => {
+    const server = await serve(nextFolder());
+    const bomb = gzipSync(new Uint8Array(40_000_000));
+    expect(bomb.length).toBeLessThan(64 * 1024);
+    server.misbehave = (_, response) =>
+      response.writeHead(404, { 'content-encoding': 'gzip', 'content-length': bomb.length }).end(bomb);
+    let unpacked = 0;
+    const counting = (): TransformStream<Uint8Array, Uint8Array> =>
+      new TransformStream({
+        transform(piece, to) {
+          unpacked += piece.length;
+          to.enqueue(piece);
+        },
+      });
+    const real = globalThis.fetch;
+    const spy = vi.spyOn(globalThis, 'fetch').mockImplementation(async (...asked) => {
+      const { body, status, headers } = await real(...asked);
+      return new Response(body?.pipeThrough(counting()) ?? null, { status, headers });
+    });
+    const store = new RemoteStore(server.url);
+    try {
+      expect(await store.get('x', 10)).toBeUndefined();
+    } finally {
+      spy.mockRestore();
+      store.close();
+    }
+    expect(unpacked).toBeGreaterThan(0);
+    expect(unpacked).toBeLessThan(1_000_000);
   });
 
   it('pauses grow, unless Retry-After tells how long to wait, which nobody waits longer for than 5 s', async () => {

@@ -619,7 +619,20 @@ describe('broken volumes say what is wrong and what would be right', () => {
     }
   });
 
+  const bytes = [{ name: 'bytes', configuration: { endian: 'little' } }];
+  const shardsOf = (chunk: readonly number[]): object => ({
+    name: 'sharding_indexed',
+    configuration: { chunk_shape: chunk, codecs: bytes, index_codecs: bytes },
+  });
   const faultsV3: [string, object, string][] = [
+    [
+      'shards whose index would take too much memory',
+      {
+        chunk_grid: { name: 'regular', configuration: { chunk_shape: [2 ** 20, 2 ** 20, 2 ** 10] } },
+        codecs: [shardsOf([1, 1, 1])],
+      },
+      'its shards must be of at most 4194304 chunks; it is "1048576×1048576×1024 of 1×1×1"',
+    ],
     ['a type that is an extension', { data_type: { name: 'x' } }, 'data_type is {"name":"x"}'],
     ['float16', { data_type: 'float16' }, 'data_type is "float16"; bool, (u)int8 to 64'],
     ['a codec that is not known', { codecs: [{ name: 'bytes' }, { name: 'pcodec' }] }, 'the codec "pcodec"'],

@@ -51,6 +51,8 @@ export interface ParityOptions {
   /** Default: `parityConfig()`. */
   readonly config?: string;
   readonly authority?: Authority;
+  /** Folder of a built viewer. */
+  readonly viewer?: string;
 }
 
 /** The server. */
@@ -69,7 +71,7 @@ export class ParityServer {
 
   /** Starts a server of the files in a folder. */
   static async start(kind: 'ws' | 'uws', folder: string, options: ParityOptions = {}): Promise<ParityServer> {
-    const { config = parityConfig(), authority } = options;
+    const { config = parityConfig(), authority, viewer } = options;
     const { catalogue, settings } = parseConfig(config, { file: 'parity.yaml', folder });
     const allowed = new AllowedPaths(settings.allowedPaths ?? []);
     const maker = new InlineTileMaker(async (spec) => {
@@ -96,7 +98,10 @@ export class ParityServer {
       now: () => performance.now(),
       ...(authority === undefined ? {} : { authority }),
     });
-    const web = openWeb(hub, { meshes: meshFoldersOf(catalogue, allowed) });
+    const web = openWeb(hub, {
+      meshes: meshFoldersOf(catalogue, allowed),
+      ...(viewer === undefined ? {} : { viewer }),
+    });
     const transport = await openTransport(kind, {
       log,
       maxMessageBytes: TRANSPORT_MAX_MESSAGE,

@@ -85,6 +85,14 @@ describe('a configuration', () => {
     expect(warnings).toEqual([expect.stringMatching(/edits are kept in the store.*bfly import --npy/)]);
   });
 
+  it('says that the log is not in log-path, where nobody would look for it in vain', () => {
+    const { warnings } = read('bfly: {log-path: /var/log/bfly.log}');
+    expect(warnings).toEqual([
+      'fly.yaml: the log goes to standard error, not to log-path; bfly serve … 2>> FILE keeps it in a file',
+    ]);
+    expect(read('bfly: {log-path: }').warnings).toEqual([]);
+  });
+
   it('takes a dataset with channels and path, and one that is split in two items as in the README of Butterfly', () => {
     const whole =
       'bfly: {experiments: [{name: e, samples: [{name: s, datasets: [{name: d, path: /t, channels: [{name: c, path: /c}]}]}]}]}';

@@ -1,6 +1,6 @@
 /** From what a handler answers to what is sent: conditions, ranges, compression, caching. Source: RFC 9110, 9111. */
 import type { HttpResponse } from '../transport.ts';
-import { wantsGzip } from './accept-encoding.ts';
+import { type Coding, wantedCoding } from './accept-encoding.ts';
 import { wantedRange } from './byte-range.ts';
 import { digestOf, namedTag, type PageTags, tagsOf } from './etag.ts';
 import { type GzipShelf, MIN_GZIP_BYTES } from './gzip-shelf.ts';
@@ -30,6 +30,11 @@ export const CORS: Readonly<Record<string, string>> = {
   'access-control-expose-headers':
     'accept-ranges, content-encoding, content-range, date, etag, retry-after, www-authenticate',
 };
+const CODING_AND_TOKEN = 'accept-encoding, authorization';
+const NO_CODING: readonly Coding[] = [];
+const GZIP_ALONE: readonly Coding[] = ['gzip'];
+/** The smallest first. */
+const BEST_FIRST: readonly Coding[] = ['br', 'gzip'];
 const COMPRESSIBLE = /^(text\/|application\/(json|yaml|xml|javascript)\b|[^;]*\+(json|xml)\b|image\/svg)/;
 
 /**
@@ -42,9 +47,12 @@ export function deliver(asked: Asked, answer: WebAnswer, delivery: Delivery): Ht
   const isRead = asked.method === 'GET' || asked.method === 'HEAD';
   if (status !== 200 || !isRead)
     return after(made(answer.body), (body) => ({ status, headers: headersOf(answer, delivery), body }));
-  if (etag !== undefined) return deliverPage(asked, answer, tagsOf(etag), delivery);
+  const hasBr = answer.encoded?.br !== undefined;
+  if (etag !== undefined) return deliverPage(asked, answer, tagsOf(etag, hasBr), delivery);
   if (cache === 'no-store') return deliverPage(asked, answer, undefined, delivery);
-  return after(made(answer.body), (body) => deliverPage(asked, { ...answer, body }, tagsOf(digestOf(body)), delivery));
+  return after(made(answer.body), (body) =>
+    deliverPage(asked, { ...answer, body }, tagsOf(digestOf(body), hasBr), delivery),
+  );
 }
 
 /** Runs `next` on a value: at once where it is there. */
@@ -66,8 +74,11 @@ function deliverPage(
   // A HEAD tells the length that ranges count by.
   if (asked.method === 'HEAD' && answer.file !== undefined)
     return { ...deliverWhole(answer, '', tags, delivery), length: answer.file.byteLength };
-  if (asked.method === 'GET' && isCompressible(answer) && wantsGzip(asked.header('accept-encoding')))
-    return deliverGzip(asked, answer, tags, delivery);
+  const coding = asked.method === 'GET' ? wantedCoding(asked.header('accept-encoding'), codingsOf(answer)) : undefined;
+  const encoded = coding === undefined ? undefined : answer.encoded?.[coding];
+  if (coding !== undefined && encoded !== undefined)
+    return after(made(encoded), (body) => deliverCoded(answer, body, coding, tags, delivery));
+  if (coding !== undefined) return deliverGzip(asked, answer, tags, delivery);
   return after(made(answer.body), (body) => deliverWhole(answer, body, tags, delivery));
 }
 
@@ -154,6 +165,18 @@ function partial(
   return { status: 206, headers, body };
 }
 
+function deliverCoded(
+  answer: WebAnswer,
+  body: Bytes,
+  coding: Coding,
+  tags: PageTags | undefined,
+  delivery: Delivery,
+): HttpResponse {
+  const headers = headersOf(answer, delivery, tags?.[coding]);
+  headers['content-encoding'] = coding;
+  return { status: 200, headers, body };
+}
+
 function deliverGzip(
   asked: Asked,
   answer: WebAnswer,
@@ -161,11 +184,7 @@ function deliverGzip(
   delivery: Delivery,
 ): HttpResponse | Promise<HttpResponse> {
   const key = answer.etag === undefined ? undefined : `${asked.path}?${asked.query} ${answer.etag}`;
-  const zipped = (body: Uint8Array): HttpResponse => {
-    const headers = headersOf(answer, delivery, tags?.gzip);
-    headers['content-encoding'] = 'gzip';
-    return { status: 200, headers, body };
-  };
+  const zipped = (body: Uint8Array): HttpResponse => deliverCoded(answer, body, 'gzip', tags, delivery);
   const kept = key === undefined ? undefined : delivery.shelf.get(key);
   if (kept !== undefined) return zipped(kept);
   return after(made(answer.body), (body) => {
@@ -205,9 +224,17 @@ function cacheControl({ status = 200, cache }: WebAnswer, isOpen: boolean): stri
 
 /** Whoever asks with another token may see something else. */
 function varyOf(answer: WebAnswer, isOpen: boolean): string | undefined {
-  const encoding = isCompressible(answer);
-  if (isOpen) return encoding ? 'accept-encoding' : undefined;
-  return encoding ? 'accept-encoding, authorization' : 'authorization';
+  const encoding = codingsOf(answer).length > 0;
+  const usual = isOpen ? (encoding ? 'accept-encoding' : undefined) : encoding ? CODING_AND_TOKEN : 'authorization';
+  if (answer.vary === undefined) return usual;
+  return usual === undefined ? answer.vary : `${answer.vary}, ${usual}`;
+}
+
+/** The codings that an answer may be sent in. */
+function codingsOf(answer: WebAnswer): readonly Coding[] {
+  const { encoded } = answer;
+  if (encoded !== undefined) return BEST_FIRST.filter((coding) => encoded[coding] !== undefined);
+  return isCompressible(answer) ? GZIP_ALONE : NO_CODING;
 }
 
 function isCompressible({ compressible, type }: WebAnswer): boolean {

@@ -5,15 +5,22 @@ import { createHash } from 'node:crypto';
 export interface PageTags {
   readonly identity: string;
   readonly gzip: string;
+  /** Of pages that have this form. */
+  readonly br?: string;
 }
 
 const LEGAL = /^[\x21\x23-\x7e]{1,200}$/;
 const LISTED = /(W\/)?("[\x21\x23-\x7e\x80-\xff]*")/g;
 
-/** The tags of what is named so. Names that would be no legal tags are replaced by a digest. */
-export function tagsOf(name: string): PageTags {
+/**
+ * The tags of what is named so. Names that would be no legal tags are replaced by a digest.
+ *
+ * @param hasBr whether the page has this form too.
+ */
+export function tagsOf(name: string, hasBr = false): PageTags {
   const legal = LEGAL.test(name) ? name : digestOf(name);
-  return { identity: `"${legal}"`, gzip: `"${legal}+gzip"` };
+  const tags = { identity: `"${legal}"`, gzip: `"${legal}+gzip"` };
+  return hasBr ? { ...tags, br: `"${legal}+br"` } : tags;
 }
 
 /** A name for bytes, by what they are. */
@@ -30,7 +37,7 @@ export function namedTag(header: string, tags: PageTags, weakly: boolean): strin
   if (header.trim() === '*') return tags.identity;
   for (const [, weak, tag] of header.matchAll(LISTED)) {
     if (weak !== undefined && !weakly) continue;
-    if (tag === tags.identity || tag === tags.gzip) return tag;
+    if (tag === tags.identity || tag === tags.gzip || tag === tags.br) return tag;
   }
   return undefined;
 }

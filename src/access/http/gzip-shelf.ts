@@ -21,7 +21,7 @@ export class GzipShelf {
     this.#maxBytes = maxBytes;
   }
 
-  /** Bytes that are kept. */
+  /** Bytes that are kept, with what they are found by: clients make that as long as they like. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -51,14 +51,20 @@ export class GzipShelf {
     if (key === undefined || made.length > this.#maxBytes / 8) return made;
     // Not a view of the pool that short bodies are made in.
     const kept = made.buffer.byteLength > made.length ? new Uint8Array(made) : made;
-    this.#bytes += kept.length - (this.#kept.get(key)?.length ?? 0);
-    this.#kept.delete(key);
+    this.#forget(key);
+    this.#bytes += kept.length + key.length;
     this.#kept.set(key, kept);
-    for (const [oldest, { length }] of this.#kept) {
+    for (const oldest of this.#kept.keys()) {
       if (this.#bytes <= this.#maxBytes) break;
-      this.#kept.delete(oldest);
-      this.#bytes -= length;
+      this.#forget(oldest);
     }
     return kept;
+  }
+
+  #forget(key: string): void {
+    const kept = this.#kept.get(key);
+    if (kept === undefined) return;
+    this.#kept.delete(key);
+    this.#bytes -= kept.length + key.length;
   }
 }

@@ -143,6 +143,8 @@ export async function dataAnswer(
 ): Promise<WebAnswer> {
   checkDataQuery(query);
   const channel = await opened(core, query.path);
-  const { bytes, mime } = await work.run(legacyBytes(query, channel), () => legacyData(core, query, id));
-  return bytesAnswer(bytes, mime, query.format === 'raw' && channel.type === 'segmentation');
+  return work.run(legacyBytes(query, channel), async () => {
+    const { bytes, mime } = await legacyData(core, query, id);
+    return bytesAnswer(bytes, mime, query.format === 'raw' && channel.type === 'segmentation');
+  });
 }

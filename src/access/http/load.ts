@@ -1,4 +1,4 @@
-/** How much work HTTP may be for a server: requests under way, and requests a second of one address. */
+/** How much HTTP may ask of a server: requests under way, requests a second of one address, answers that are not taken. */
 import { BflyError } from '../../../protocol/errors.ts';
 import { TokenBucket } from '../token-bucket.ts';
 
@@ -10,10 +10,16 @@ export interface HttpBounds {
   /** Requests of one address: a second, and at once. */
   readonly perSecond: number;
   readonly burst: number;
+  /** Bytes of long answers that clients have not taken yet. One alone may be longer. */
+  readonly heldBytes: number;
+  readonly heldBytesPerAddress: number;
 }
 
 /** Bounds unless a server is told others: what an honest program does not reach. */
-export const DEFAULT_BOUNDS: HttpBounds = { underWay: 1_024, underWayPerAddress: 256, perSecond: 2_000, burst: 10_000 };
+export const DEFAULT_BOUNDS: HttpBounds = {
+  ...{ underWay: 1_024, underWayPerAddress: 256, perSecond: 2_000, burst: 10_000 },
+  ...{ heldBytes: 2 ** 30, heldBytesPerAddress: 2 ** 29 },
+};
 
 /** Addresses whose rates are remembered; more than these are never busy at one time. */
 const MAX_ADDRESSES = 10_000;
@@ -30,7 +36,9 @@ export class HttpLoad {
   readonly #isTrusted: (address: string) => boolean;
   readonly #buckets = new Map<string, TokenBucket>();
   readonly #byAddress = new Map<string, number>();
+  readonly #heldByAddress = new Map<string, number>();
   #underWay = 0;
+  #held = 0;
 
   /** @param now the present in ms. */
   constructor(bounds: HttpBounds, now: () => number, isTrusted = isLoopbackPeer) {
@@ -44,12 +52,15 @@ export class HttpLoad {
     return this.#underWay;
   }
 
+  /** Bytes of long answers that clients have not taken yet. */
+  get heldBytes(): number {
+    return this.#held;
+  }
+
   /** Counts a request. @returns why it is refused: RATE_LIMITED or UNAVAILABLE; undefined where it may go on. */
   refusal(address: string): BflyError | undefined {
     if (this.#underWay >= this.#bounds.underWay)
-      return new BflyError('UNAVAILABLE', 'the server has too much to do; try again in a moment', {
-        retryMs: RETRY_MS,
-      });
+      return unavailable('the server has too much to do; try again in a moment');
     if (this.#isTrusted(address)) return undefined;
     const waitMs = this.#bucketOf(address).take(this.#now());
     if (waitMs > 0)
@@ -58,9 +69,7 @@ export class HttpLoad {
       });
     const most = this.#bounds.underWayPerAddress;
     if ((this.#byAddress.get(address) ?? 0) < most) return undefined;
-    return new BflyError('UNAVAILABLE', `${most} requests of this address are being worked on; wait for them`, {
-      retryMs: RETRY_MS,
-    });
+    return unavailable(`${most} requests of this address are being worked on; wait for them`);
   }
 
   /** A request is not answered at once. */
@@ -77,6 +86,26 @@ export class HttpLoad {
     else this.#byAddress.delete(address);
   }
 
+  /** A long answer is about to be sent. @returns UNAVAILABLE where too much waits for its clients already, else what to call when it is over. */
+  hold(address: string, bytes: number): BflyError | (() => void) {
+    const { heldBytes, heldBytesPerAddress } = this.#bounds;
+    const ofAddress = this.#heldByAddress.get(address) ?? 0;
+    const isTooMuch = (held: number, most: number): boolean => held > 0 && held + bytes > most;
+    if (isTooMuch(this.#held, heldBytes))
+      return unavailable('answers that are not taken fill the room that there is for them; try again in a moment');
+    if (!this.#isTrusted(address) && isTooMuch(ofAddress, heldBytesPerAddress))
+      return unavailable('answers wait for this address: take them before you ask for more');
+    this.#add(address, bytes);
+    return () => this.#add(address, -bytes);
+  }
+
+  #add(address: string, bytes: number): void {
+    this.#held += bytes;
+    const ofAddress = (this.#heldByAddress.get(address) ?? 0) + bytes;
+    if (ofAddress > 0) this.#heldByAddress.set(address, ofAddress);
+    else this.#heldByAddress.delete(address);
+  }
+
   #bucketOf(address: string): TokenBucket {
     const known = this.#buckets.get(address);
     if (known !== undefined) return known;
@@ -86,6 +115,10 @@ export class HttpLoad {
     if (this.#buckets.size > MAX_ADDRESSES && oldest !== undefined) this.#buckets.delete(oldest);
     return bucket;
   }
+}
+
+function unavailable(message: string): BflyError {
+  return new BflyError('UNAVAILABLE', message, { retryMs: RETRY_MS });
 }
 
 /** Whether a peer's address is this machine's own. */

@@ -14,6 +14,8 @@ import { pagesRoute } from './pages.ts';
 import { precomputedRoute } from './precomputed-route.ts';
 import type { Route } from './route.ts';
 import { HttpRouter, type RouterHome } from './router.ts';
+import { ViewerFolder } from './viewer-folder.ts';
+import { assetsRoute } from './viewer-route.ts';
 import { zarrRoutes } from './zarr-routes.ts';
 
 /** What the HTTP side needs besides the sessions' home. */
@@ -27,6 +29,8 @@ export interface WebOptions {
   readonly metrics?: ServerMetrics;
   /** Folders of meshes; unset: those of the sources alone. */
   readonly meshes?: MeshFolders;
+  /** Folder of the built viewer, which need not be there yet; unset: the server has none. */
+  readonly viewer?: string;
 }
 
 /** Puts the HTTP side of a server together. */
@@ -38,9 +42,12 @@ export function openWeb(hub: SessionHub, options: WebOptions = {}): HttpRouter {
 }
 
 /** Every family of pages of a server. A new one is a line here, and its pages lines of `openapi-*.ts`. */
-function routesOf(hub: SessionHub, metrics: ServerMetrics, { ready = {}, meshes }: WebOptions): Route[] {
+function routesOf(hub: SessionHub, metrics: ServerMetrics, options: WebOptions): Route[] {
+  const { ready = {}, meshes, viewer } = options;
+  const folder = viewer === undefined ? undefined : new ViewerFolder(viewer);
   return [
-    pagesRoute(hub.core, hub.server),
+    pagesRoute(hub.core, hub.server, folder && { folder, framers: framersOf(options) }),
+    ...(folder === undefined ? [] : [assetsRoute(folder)]),
     healthRoute(),
     readyRoute({ running: () => !hub.leaving, ...ready }),
     metricsRoute(metrics),
@@ -49,6 +56,14 @@ function routesOf(hub: SessionHub, metrics: ServerMetrics, { ready = {}, meshes 
     ...zarrRoutes(hub.core),
     ...legacyRoutes({ core: hub.core, limits: hub.limits, ...(meshes === undefined ? {} : { meshes }) }),
   ];
+}
+
+/** Nothing else can stand in a list of a header without ending it. */
+const ORIGIN = /^https?:\/\/[\w.:[\]-]+$/;
+
+/** Pages that may connect may show the viewer too; `*` is no page that anybody named. */
+function framersOf({ origins }: WebOptions): string[] {
+  return (origins?.allowed ?? []).filter((origin) => ORIGIN.test(origin));
 }
 
 function homeOf(

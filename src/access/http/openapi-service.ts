@@ -3,9 +3,24 @@ import type { PageDoc } from './openapi-page.ts';
 
 const tag = 'server';
 
-/** Pages of `pages.ts`, `health.ts`, `metrics-route.ts`, `openapi.ts`. */
+/** Pages of `pages.ts`, `viewer-route.ts`, `health.ts`, `metrics-route.ts`, `openapi.ts`. */
 export const SERVICE_PAGES: readonly PageDoc[] = [
-  { path: '/', tag, summary: 'What this server is, for people.', types: ['text/plain'], isPublic: true },
+  {
+    path: '/',
+    tag,
+    summary: 'The viewer, for browsers; for whoever does not accept text/html, what this server is.',
+    types: ['text/html', 'text/plain'],
+    isPublic: true,
+  },
+  { path: '/index.html', tag, summary: 'The viewer.', types: ['text/html'], isPublic: true },
+  {
+    path: '/assets/{file}',
+    tag,
+    summary: 'A file of the viewer; its name holds a digest of it, so that it never changes.',
+    types: ['text/javascript', 'text/css', 'application/wasm', 'application/json', 'image/svg+xml', 'image/png'],
+    examples: { file: 'main-0A1B2C3D.js' },
+    isPublic: true,
+  },
   { path: '/healthz', tag, summary: 'Whether the server answers at all.', types: ['text/plain'], isPublic: true },
   {
     path: '/readyz',

@@ -58,7 +58,8 @@ export function openApiDocument(version: string): Readonly<Record<string, unknow
   return {
     openapi: '3.1.0',
     info: { title: 'Butterfly', version, description: ABOUT, license: { name: 'MIT', identifier: 'MIT' } },
-    servers: [{ url: '/' }],
+    // Where this description is: behind a proxy that may be below a prefix.
+    servers: [{ url: '.' }],
     // No token, one in a header, or one in the query.
     security: [{}, { header: [] }, { query: [] }],
     tags: [...new Set(ALL_PAGES.map(({ tag }) => tag))].map((name) => ({ name })),

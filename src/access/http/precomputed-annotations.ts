@@ -108,7 +108,12 @@ class Pages {
       return this.#list(row === undefined ? [] : [row]);
     }
     const wanted = (row: Row): boolean => relatedTo(row, relationship).includes(segment);
-    return this.#list(await this.#core.rows.find({ channel: this.#volume.channel, table }, wanted));
+    const { channel } = this.#volume;
+    const { rows } = this.#core;
+    if (relationship === 'pre' || relationship === 'post')
+      return this.#list(await rows.joined({ channel, end: relationship, segment }, wanted));
+    // Annotations come from edits alone.
+    return this.#list(await rows.find({ channel, table }, wanted));
   }
 
   async cell(level: string, name: string): Promise<WebAnswer | undefined> {

@@ -1,5 +1,6 @@
 /** What a family of pages is, to the router: a prefix, and a handler that knows nothing of ranges, caches, compression or methods. */
 import type { Author, Right } from '../../core/rights.ts';
+import type { Coding } from './accept-encoding.ts';
 
 /** Who sent a request, before anybody looks at tokens. */
 export interface WebPeer {
@@ -51,6 +52,10 @@ export interface WebAnswer {
   readonly cache?: 'immutable' | 'revalidate' | 'no-store';
   /** Whether gzip pays; default: by the type (text and JSON). Never together with a range. */
   readonly compressible?: boolean;
+  /** The same bytes, encoded before: one of these forms is sent to those who take it, and the router compresses nothing. */
+  readonly encoded?: Readonly<Partial<Record<Coding, WebBody>>>;
+  /** Names of request headers, besides those that the router looks at, by which this URL gives one answer or another. */
+  readonly vary?: string;
   readonly headers?: Readonly<Record<string, string>>;
   /** Where the bytes can be had in parts: a range, or a HEAD, then need not make all of `body`, which is the same. `etag` is given too. */
   readonly file?: WebFile;

@@ -41,6 +41,8 @@ export interface RouterOptions {
 
 const NOBODY: Author = { user: { id: 'nobody', name: 'nobody' }, rights: NO_RIGHTS };
 const GET_ONLY: readonly string[] = ['GET'];
+/** Shorter answers fit into what connections hold anyway, bytes. */
+const LONG_BYTES = 64 * 1024;
 const PREFLIGHT = {
   'access-control-allow-headers': 'authorization, range, content-type, if-match, if-none-match',
   'access-control-max-age': '86400',
@@ -71,6 +73,11 @@ export class HttpRouter {
     return this.#load.underWay;
   }
 
+  /** Bytes of long answers that clients have not taken yet. */
+  get heldBytes(): number {
+    return this.#load.heldBytes;
+  }
+
   /** Forgets who was let in: the end. */
   close(): void {
     this.#identities.close();
@@ -82,7 +89,8 @@ export class HttpRouter {
     const { now, onAnswer } = this.#home;
     const began = onAnswer === undefined ? 0 : now();
     let prefix = 'none';
-    const done = (response: HttpResponse): HttpResponse => {
+    const done = (made: HttpResponse): HttpResponse => {
+      const response = this.#held(http, made);
       this.#home.onAnswer?.(prefix, response.status, now() - began, response.body?.length ?? 0);
       return response;
     };
@@ -146,6 +154,14 @@ export class HttpRouter {
     throw new BflyError('FORBIDDEN', 'pages of this origin may only read: the server lists those that may write');
   }
 
+  /** Long answers are counted until their clients have taken them; where too many wait already, the client is asked to come again. */
+  #held(http: HttpRequest, response: HttpResponse): HttpResponse {
+    const bytes = response.body?.length ?? 0;
+    if (bytes < LONG_BYTES || http.method === 'HEAD') return response;
+    const held = this.#load.hold(http.remoteAddress, bytes);
+    return held instanceof BflyError ? refused(held) : { ...response, onOver: held };
+  }
+
   #deliver(http: HttpRequest, answer: WebAnswer): HttpResponse | Promise<HttpResponse> {
     return deliver(http, answer, this.#delivery);
   }
@@ -153,6 +169,15 @@ export class HttpRouter {
   #failed(http: HttpRequest, error: unknown): HttpResponse | Promise<HttpResponse> {
     return this.#deliver(http, errorAnswer(error, this.#home.log));
   }
+}
+
+function refused({ message, retryMs = 1_000 }: BflyError): HttpResponse {
+  const headers = { ...CORS, 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store' };
+  return {
+    status: 503,
+    headers: { ...headers, 'retry-after': String(Math.ceil(retryMs / 1_000)) },
+    body: `${message}\n`,
+  };
 }
 
 function isAllowed({ methods = GET_ONLY }: Route, method: string): boolean {

@@ -9,6 +9,7 @@ import { PARAMETERS } from '../../../src/access/http/openapi-page.ts';
 import { ParityServer } from '../../support/parity-server.ts';
 import { DS_SOMATA, DS_SYNAPSES } from '../../support/table-files.ts';
 import type { FetchedResponse } from '../../support/transport-harness.ts';
+import { ViewerFiles } from '../../support/viewer-files.ts';
 
 interface Parameter {
   readonly name: string;
@@ -59,6 +60,7 @@ async function writeVolume(folder: string, type: string, dataType: string, bytes
 }
 
 let folder = '';
+let viewer: ViewerFiles;
 let server: ParityServer;
 let document: Document;
 
@@ -70,11 +72,14 @@ beforeAll(async () => {
   await mkdir(path.join(folder, 'tables'));
   await writeFile(path.join(folder, 'tables', 'synapse-connections.json'), JSON.stringify(DS_SYNAPSES));
   await writeFile(path.join(folder, 'tables', 'neuron-soma.json'), JSON.stringify(DS_SOMATA));
-  server = await ParityServer.start('ws', folder, { config: CONFIG });
+  viewer = await ViewerFiles.make();
+  await viewer.build();
+  server = await ParityServer.start('ws', folder, { config: CONFIG, viewer: viewer.folder });
   document = (await server.json('/openapi.json')) as Document;
 });
 afterAll(async () => {
   await server?.stop();
+  await viewer?.remove();
   await rm(folder, { recursive: true, force: true });
 });
 

@@ -1,0 +1,143 @@
+/**
+ * Bundles the page that every server has at `/`: Neuroglancer as npm has it, our code around it, and nothing from anywhere else.
+ *
+ *   node dist/src/viewer/bundle.js [SOURCE_FOLDER [TARGET_FOLDER]]
+ *
+ * Made are `index.html` and `assets/NAME-HASH.EXT`; beside each asset that can be made smaller stands the same as `.br` and `.gz`.
+ */
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { brotliCompress, constants, gzip } from 'node:zlib';
+import { type BuildOptions, build, type Plugin } from 'esbuild';
+
+const require = createRequire(import.meta.url);
+/** The folder of Neuroglancer's modules. */
+const LIB = path.dirname(require.resolve('neuroglancer'));
+/** For the three icons that ikonate of the registry does not have: stacked layers, as good as any. */
+const NO_ICON =
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" fill="none" stroke="currentColor"><path d="m3 9 9-5 9 5-9 5zM3 14l9 5 9-5"/></svg>';
+/** What of Neuroglancer is in the page: the rest is 1 MB that no volume of ours needs. */
+const PARTS = ['datasource:precomputed', 'kvstore:http', 'layer:image', 'layer:segmentation'];
+const CONDITIONS = [
+  ...['datasource', 'kvstore', 'layer'].map((kind) => `neuroglancer/${kind}:none_by_default`),
+  ...[...PARTS, 'layer:annotation'].map((part) => `neuroglancer/${part.replace(':', '/')}:enabled`),
+];
+const COMPRESSIBLE = /\.(js|css|svg|wasm|html)$/;
+
+/** Names of files in `assets`, by the name that modules call them by. */
+type Names = Map<string, string>;
+
+/**
+ * Makes the page.
+ *
+ * @param source `src/viewer/page`. @param target is made anew.
+ */
+export async function bundleViewer(source: string, target: string): Promise<void> {
+  await rm(target, { recursive: true, force: true });
+  const assets = path.join(target, 'assets');
+  await mkdir(assets, { recursive: true });
+  const names: Names = new Map();
+  // One after the other: each names the files before it.
+  await bundle({ 'async_computation.bundle.js': path.join(LIB, 'async_computation.bundle.js') }, assets, names);
+  await bundle({ 'chunk-worker.js': path.join(source, 'neuroglancer/chunk-worker.ts') }, assets, names);
+  const { scripts, styles } = await bundle({ 'main.js': path.join(source, 'main.ts') }, assets, names, true);
+  const page = await readFile(path.join(source, 'index.html'), 'utf8');
+  const html = page
+    .replace('<!-- styles -->', styles.map((name) => `<link rel="stylesheet" href="./assets/${name}">`).join('\n    '))
+    .replace(
+      '<!-- scripts -->',
+      scripts.map((name) => `<script type="module" src="./assets/${name}"></script>`).join(),
+    );
+  await writeFile(path.join(target, 'index.html'), html);
+  await compressAll(assets);
+}
+
+/** Bundles some entries, by the names that modules know them by. */
+async function bundle(
+  entries: Readonly<Record<string, string>>,
+  assets: string,
+  names: Names,
+  splitting = false,
+): Promise<{ readonly scripts: string[]; readonly styles: string[] }> {
+  const options: BuildOptions = {
+    entryPoints: Object.entries(entries).map(([name, file]) => ({ in: file, out: name.replace(/\.js$/, '') })),
+    ...{ outdir: assets, bundle: true, format: 'esm', target: 'es2022', minify: true, splitting, metafile: true },
+    ...{ entryNames: '[name]-[hash]', chunkNames: '[name]-[hash]', assetNames: '[name]-[hash]' },
+    ...{ logLevel: 'error', conditions: CONDITIONS, jsx: 'automatic', jsxImportSource: 'preact' },
+    loader: { '.svg': 'dataurl', '.html': 'text' },
+    plugins: [filesBeside(assets, names)],
+  };
+  const { metafile } = await build(options);
+  const scripts: string[] = [];
+  const styles: string[] = [];
+  for (const [file, { entryPoint, cssBundle }] of Object.entries(metafile?.outputs ?? {})) {
+    const entry = Object.entries(entries).find(
+      ([, at]) => entryPoint !== undefined && path.resolve(entryPoint) === path.resolve(at),
+    );
+    if (entry === undefined || !file.endsWith('.js')) continue;
+    names.set(entry[0], path.basename(file));
+    scripts.push(path.basename(file));
+    // It holds the styles of what is loaded later, too.
+    if (cssBundle !== undefined) styles.push(path.basename(cssBundle));
+  }
+  return { scripts, styles };
+}
+
+/** Icons as text; workers and WebAssembly as files of their own, where their modules look for them once they are bundled. */
+function filesBeside(assets: string, names: Names): Plugin {
+  return {
+    name: 'files beside the page',
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: /\.svg\?raw$/ }, ({ path: name }) => ({
+        path: path.join(LIB, '../..', name.replace('?raw', '')),
+        namespace: 'icon',
+      }));
+      onLoad({ filter: /./, namespace: 'icon' }, async ({ path: file }) => ({
+        contents: await readFile(file, 'utf8').catch(() => NO_ICON),
+        loader: 'text',
+      }));
+      onLoad({ filter: /(neuroglancer\/lib|viewer\/page)\/.*\.[jt]s$/ }, async ({ path: file }) => {
+        const text = await readFile(file, 'utf8');
+        if (!text.includes('import.meta.url')) return undefined;
+        return { contents: await nameFiles(text, file, assets, names), loader: file.endsWith('.ts') ? 'ts' : 'js' };
+      });
+    },
+  };
+}
+
+const FILE_URL = /new URL\(\s*["']([^"']+)["']\s*,\s*import\.meta\.url\s*\)/g;
+
+async function nameFiles(text: string, file: string, assets: string, names: Names): Promise<string> {
+  for (const [, target = ''] of text.matchAll(FILE_URL))
+    if (target.endsWith('.wasm')) await copyHashed(path.resolve(path.dirname(file), target), assets, names);
+  return text.replace(FILE_URL, (_, target: string) => {
+    const known = path.basename(target);
+    return `new URL("./${names.get(known) ?? known}", import.meta.url)`;
+  });
+}
+
+async function copyHashed(file: string, assets: string, names: Names): Promise<void> {
+  const bytes = await readFile(file);
+  const hash = createHash('sha256').update(bytes).digest('hex').slice(0, 8).toUpperCase();
+  const { name, ext, base } = path.parse(file);
+  names.set(base, `${name}-${hash}${ext}`);
+  await writeFile(path.join(assets, `${name}-${hash}${ext}`), bytes);
+}
+
+async function compressAll(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (!COMPRESSIBLE.test(name)) continue;
+    const bytes = await readFile(path.join(folder, name));
+    const params = { [constants.BROTLI_PARAM_QUALITY]: 10, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length };
+    await writeFile(path.join(folder, `${name}.br`), await promisify(brotliCompress)(bytes, { params }));
+    await writeFile(path.join(folder, `${name}.gz`), await promisify(gzip)(bytes, { level: 9 }));
+  }
+}
+
+const [, script = '', source = 'src/viewer/page', target = 'dist/viewer'] = process.argv;
+if (path.resolve(script) === fileURLToPath(import.meta.url))
+  await bundleViewer(path.resolve(source), path.resolve(target));

@@ -1,0 +1,34 @@
+/** The data source `bfly://ADDRESS`: a volume of this server over its socket, and the bodies of its segments, alive. */
+import type { DataSourceProvider } from 'neuroglancer/unstable/datasource/index.js';
+import type { LiveChannel } from '../../../client/index.ts';
+import { chunkUrl } from './chunk-store.ts';
+import { LiveGraph } from './live-graph.ts';
+import { readAddress } from './volume-address.ts';
+
+/** Scheme of what users write in the source of a layer. */
+export const LIVE_SCHEME = 'bfly';
+
+/** Address of a volume in the URL of a layer's source; undefined where it is none of ours. */
+export function addressOf(url: string): string | undefined {
+  return /^bfly:\/\/(.+?)\/*$/.exec(url)?.[1];
+}
+
+/**
+ * @param open gives the channel of a path, followed; undefined where it has no bodies that could change.
+ */
+export function liveSourceProvider(open: (path: string) => Promise<LiveChannel | undefined>): DataSourceProvider {
+  return {
+    scheme: LIVE_SCHEME,
+    description: 'Volume of this Butterfly server',
+    async get(options) {
+      const address = options.providerUrl.replace(/^\/+|\/+$/g, '');
+      const { path, at, map } = readAddress(address);
+      const base = await options.registry.get({ ...options, url: `${chunkUrl(address)}|neuroglancer-precomputed:` });
+      const subsources = base.subsources.filter(({ subsource }) => subsource.local === undefined);
+      const channel = at === undefined && map === 'base' ? await open(path) : undefined;
+      if (channel === undefined) return { ...base, subsources };
+      const graph = { id: 'graph', default: true, subsource: { segmentationGraph: new LiveGraph(channel) } };
+      return { ...base, subsources: [...subsources, graph] };
+    },
+  };
+}

@@ -1,0 +1,110 @@
+/** Fetches again what an edit changed, and only that. The page goes on showing the old chunk until the new one is there: no flicker. */
+
+import type { Chunk, ChunkQueueManager, ChunkSource } from 'neuroglancer/unstable/chunk_manager/backend.js';
+import { ChunkState } from 'neuroglancer/unstable/chunk_manager/base.js';
+import type { Box } from '../../../client/index.ts';
+import { ChunkStore } from './chunk-store.ts';
+
+/** Chunks whose old copy is still on the page while the worker counts them as queued, by source. */
+const stale = new WeakMap<ChunkSource, Set<string>>();
+
+/** Puts chunks that are out of date back into the queue. */
+export class Refetcher {
+  readonly #managers = new Set<ChunkQueueManager>();
+
+  /** The chunks of this manager are looked at from now on. */
+  watch(manager: ChunkQueueManager): void {
+    this.#managers.add(manager);
+  }
+
+  /** Boxes of mip 0 of a path changed: so did those voxels of coarser levels that hold some of them. */
+  dirty(path: string, boxes: readonly Box[]): void {
+    this.#requeue(path, (source, chunk) => boxes.some((box) => meets(source, chunk, box, this.#scaleOf(path, source))));
+  }
+
+  /** All chunks of a path are out of date. */
+  all(path: string): void {
+    this.#requeue(path, () => true);
+  }
+
+  /** How many voxels of mip 0 lie along an edge of the source's voxels: by the level's key, which names their size in nm. */
+  #scaleOf(path: string, source: ChunkSource): readonly number[] {
+    const finest = this.#sourcesOf(path).map(sizeOf).reduce(smallest, sizeOf(source));
+    return sizeOf(source).map((size, axis) => size / (finest[axis] ?? size));
+  }
+
+  #sourcesOf(path: string): ChunkSource[] {
+    return [...this.#managers].flatMap(({ sources }) => [...sources].filter((source) => isOf(source, path)));
+  }
+
+  #requeue(path: string, isOut: (source: ChunkSource, chunk: Chunk) => boolean): void {
+    for (const manager of this.#managers) {
+      for (const source of manager.sources) {
+        if (!isOf(source, path)) continue;
+        for (const chunk of [...source.chunks.values()]) if (isOut(source, chunk)) requeue(manager, source, chunk);
+      }
+      manager.scheduleUpdate();
+    }
+  }
+}
+
+/** Whether a source shows the present of a path. */
+function isOf({ kvStore, spec }: ChunkSource, path: string): boolean {
+  const store = kvStore?.store;
+  return (
+    store instanceof ChunkStore && spec !== undefined && store.volume.path === path && store.volume.at === undefined
+  );
+}
+
+function sizeOf({ kvStore }: ChunkSource): readonly number[] {
+  const key = kvStore?.path.replace(/\/$/, '') ?? '';
+  return key
+    .replace(/_mip\d+$/, '')
+    .split('_')
+    .map(Number);
+}
+
+function smallest(a: readonly number[], b: readonly number[]): readonly number[] {
+  return a.map((size, axis) => Math.min(size, b[axis] ?? size));
+}
+
+function meets({ spec }: ChunkSource, { chunkGridPosition }: Chunk, box: Box, scale: readonly number[]): boolean {
+  if (chunkGridPosition === undefined || spec === undefined) return false;
+  for (let axis = 0; axis < 3; axis++) {
+    const size = spec.chunkDataSize[axis] ?? 1;
+    const factor = scale[axis] ?? 1;
+    const from = ((spec.baseVoxelOffset[axis] ?? 0) + (chunkGridPosition[axis] ?? 0) * size) * factor;
+    // A voxel more on each side: levels are rounded.
+    if (from - factor >= (box[axis + 3] ?? 0) || from + (size + 1) * factor <= (box[axis] ?? 0)) return false;
+  }
+  return true;
+}
+
+function requeue(manager: ChunkQueueManager, source: ChunkSource, chunk: Chunk): void {
+  if (chunk.state === ChunkState.GPU_MEMORY || chunk.state === ChunkState.SYSTEM_MEMORY) guarded(source).add(chunk.key);
+  if (chunk.state === ChunkState.DOWNLOADING) {
+    const download = chunk.downloadAbortController;
+    chunk.downloadAbortController = undefined;
+    download?.abort(new DOMException('the chunk has changed', 'AbortError'));
+  } else if (chunk.state === ChunkState.SYSTEM_MEMORY_WORKER) chunk.freeSystemMemory();
+  manager.updateChunkState(chunk, ChunkState.QUEUED);
+}
+
+/** A chunk that went out of view before it came again: the page is told to drop its old copy. */
+function guarded(source: ChunkSource): Set<string> {
+  const known = stale.get(source);
+  if (known !== undefined) return known;
+  const keys = new Set<string>();
+  stale.set(source, keys);
+  const { removeChunk, chunkStateChanged } = source;
+  source.removeChunk = (chunk) => {
+    if (keys.delete(chunk.key))
+      source.rpc.invoke('Chunk.update', { id: chunk.key, state: ChunkState.EXPIRED, source: source.rpcId });
+    return removeChunk.call(source, chunk);
+  };
+  source.chunkStateChanged = (chunk, before) => {
+    if (chunk.state === ChunkState.GPU_MEMORY || chunk.state === ChunkState.SYSTEM_MEMORY) keys.delete(chunk.key);
+    return chunkStateChanged.call(source, chunk, before);
+  };
+  return keys;
+}

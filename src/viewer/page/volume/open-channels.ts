@@ -1,0 +1,46 @@
+/** The channels that a view shows, each followed once, whatever layers show it. */
+import type { ChannelInfo, LiveChannel, Session } from '../../../client/index.ts';
+
+/** A channel that is followed. */
+export interface OpenChannel {
+  readonly info: ChannelInfo;
+  readonly channel: LiveChannel;
+}
+
+/** Opens channels. */
+export class OpenChannels {
+  readonly #session: Session;
+  readonly #onOpen: (open: OpenChannel) => void;
+  readonly #open = new Map<string, Promise<OpenChannel>>();
+
+  /** @param onOpen hears of each that was opened. */
+  constructor(session: Session, onOpen: (open: OpenChannel) => void) {
+    this.#session = session;
+    this.#onOpen = onOpen;
+  }
+
+  /** @throws BflyError NOT_FOUND, FORBIDDEN, BAD_REQUEST. */
+  of(path: string): Promise<OpenChannel> {
+    let open = this.#open.get(path);
+    if (open === undefined) {
+      open = this.#begin(path);
+      this.#open.set(path, open);
+      open.catch(() => this.#open.delete(path));
+    }
+    return open;
+  }
+
+  async #begin(path: string): Promise<OpenChannel> {
+    const info = await this.#session.info(path);
+    if (info.kind !== 'channel') throw new Error(`${path} is a dataset: name one of its channels`);
+    const channel = this.#session.open(path, { presence: true });
+    const open = { info, channel };
+    this.#onOpen(open);
+    return open;
+  }
+
+  close(): void {
+    for (const open of this.#open.values()) void open.then(({ channel }) => channel.close());
+    this.#open.clear();
+  }
+}

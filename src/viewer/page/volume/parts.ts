@@ -1,0 +1,15 @@
+/** The parts of a view: panels and tools, each in a folder of its own. One line each. */
+import type { VolumeView } from './volume-view.ts';
+
+/** Starts a part on a view. @returns a function that ends it. */
+type Part = (view: VolumeView) => () => void;
+
+const PARTS: readonly Part[] = [];
+
+/** Starts all parts. @returns a function that ends them. */
+export function startParts(view: VolumeView): () => void {
+  const ends = PARTS.map((part) => part(view));
+  return () => {
+    for (const end of ends) end();
+  };
+}

@@ -1,0 +1,94 @@
+/** A view on some channels: Neuroglancer, alive, and our panels around it. */
+import type { Box, Session } from '../../../client/index.ts';
+import type { FromWorker, ToWorker } from '../neuroglancer/messages.ts';
+import { openViewer } from '../neuroglancer/open-viewer.ts';
+import { ViewerStage } from '../neuroglancer/viewer-stage.ts';
+import { onNextFrame } from '../next-frame.ts';
+import { takeToken } from '../token.ts';
+import { OpenChannels } from './open-channels.ts';
+import { startParts } from './parts.ts';
+import type { VolumeView } from './volume-view.ts';
+import './volume.css';
+
+/** What a view needs. */
+export interface VolumeDeps {
+  readonly session: Session;
+  /** The page's folder on the server. */
+  readonly folder: string;
+}
+
+/** Shows the view that the address names. @returns a function that ends it. */
+export function showVolume(root: HTMLElement, { session, folder }: VolumeDeps): () => void {
+  const { bar, element, dock } = layOut(root);
+  const line = new BroadcastChannel(`bfly-${crypto.randomUUID()}`);
+  const tellWorker = (message: ToWorker): void => line.postMessage(message);
+  const listeners = new Set<(message: FromWorker) => void>();
+  line.onmessage = ({ data }: MessageEvent<FromWorker>): void => {
+    for (const listener of listeners) listener(data);
+  };
+  const channels = new OpenChannels(session, ({ channel }) => refetch(channel, tellWorker));
+  const token = takeToken();
+  const viewer = openViewer({
+    element,
+    worker: { channel: line.name, folder, ...(token === undefined ? {} : { token }) },
+    token: takeToken,
+    open: async (path) => {
+      const { info, channel } = await channels.of(path);
+      return info.type === 'segmentation' ? channel : undefined;
+    },
+  });
+  const stage = new ViewerStage({
+    ...{ viewer, element },
+    channelOf: (path) => channels.of(path),
+    showAt: (path, at) => tellWorker({ kind: 'at', path, at }),
+  });
+  const onWorker = (listener: (message: FromWorker) => void): (() => void) => {
+    listeners.add(listener);
+    return () => void listeners.delete(listener);
+  };
+  const view: VolumeView = { session, stage, channels, dock, bar, tellWorker, onWorker };
+  const end = startParts(view);
+  // For scripts on the page, and for tests.
+  Object.assign(window, { viewer, bfly: view });
+  return () => {
+    end();
+    channels.close();
+    line.close();
+    viewer.dispose();
+  };
+}
+
+function layOut(root: HTMLElement): { bar: HTMLElement; element: HTMLElement; dock: HTMLElement } {
+  const make = (name: string, tag = 'div'): HTMLElement => {
+    const element = document.createElement(tag);
+    element.className = name;
+    return element;
+  };
+  const [volume, bar, middle, element, dock] = [
+    make('volume'),
+    make('volume-bar', 'header'),
+    make('volume-middle'),
+    make('volume-view', 'main'),
+    make('volume-dock', 'aside'),
+  ];
+  element.setAttribute('aria-label', 'Volume');
+  dock.setAttribute('aria-label', 'People, history and annotations');
+  middle.append(element, dock);
+  volume.append(bar, middle);
+  root.replaceChildren(volume);
+  return { bar, element, dock };
+}
+
+/** What edits change is fetched again, at most once a frame. */
+function refetch(channel: Awaited<ReturnType<OpenChannels['of']>>['channel'], tell: (message: ToWorker) => void): void {
+  let boxes: Box[] = [];
+  const frame = onNextFrame(() => {
+    const dirty = boxes;
+    boxes = [];
+    tell({ kind: 'dirty', path: channel.path, boxes: dirty });
+  });
+  channel.subscription.on('edits', (edits) => {
+    for (const { changes } of edits) for (const [mip, box] of changes.touched ?? []) if (mip === 0) boxes.push(box);
+    if (boxes.length > 0) frame.ask();
+  });
+}

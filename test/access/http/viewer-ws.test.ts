@@ -1,0 +1,3 @@
+import { viewerContract } from '../../contract/viewer-contract.ts';
+
+viewerContract('ws');

@@ -1,16 +1,18 @@
 /** The rows of plain HTTP, beside nginx on the same chunks as files, and of other readers of Zarr. Part of `npm run bench`; see `run.ts`. */
 import { execFile, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { MipInfo } from '../protocol/volume.ts';
+import { connect } from '../src/client/node.ts';
 import { gridShape, tileBox, tilesIn } from '../src/query/tile-grid.ts';
 import { makeRow, type Row } from './report.ts';
 import { hasNginx, startNginx } from './rivals/nginx.ts';
 import { type ServerProcess, startServerProcess } from './support/child.ts';
 import { CHANNELS } from './support/store.ts';
+import { measureBodies } from './workloads/bodies.ts';
 import { measurePulls } from './workloads/pull.ts';
 import { hasWrk, measureHttp } from './workloads/wrk.ts';
 import { openZarrCutoutBench } from './workloads/zarr-cutout.ts';
@@ -142,14 +144,30 @@ const socketRow: RowMaker = async (options, folder, wanted) => {
   if (!wanted.includes(TITLES.socket)) return undefined;
   process.stderr.write(`${TITLES.socket} …\n`);
   const paths = await oursOnce(options, precomputedPaths);
+  await oursOnce(options, (port) => checkPull(port, folder, paths));
   const [ours, rival] = await duel(
     options,
     folder,
     async (port) => (await measurePulls(port, PATH, shape, options.seconds)).perSecond / MB,
-    async (port) => (await measureHttp(port, paths, options.seconds)).bytesPerSecond / MB,
+    async (port) => (await measureBodies(port, paths, options.seconds)).perSecond / MB,
   );
   return makeRow(TITLES.socket, 'MB/s', ours, rival, 1.2);
 };
+
+/** Pulls the level once, for the load's client only counts. @throws where a tile is not the file of its chunk, or one is missing. */
+async function checkPull(port: number, folder: string, paths: readonly string[]): Promise<void> {
+  const session = await connect(`ws://127.0.0.1:${port}`);
+  const files = new Map(paths.map((name) => [path.basename(name), path.join(folder, name)]));
+  for await (const tile of session.pull(PATH, { enc: ['raw'] })) {
+    const [x0, y0, z0, x1, y1, z1] = tile.box;
+    const name = `${x0}-${x1}_${y0}-${y1}_${z0}-${z1}`;
+    const file = files.get(name);
+    if (file === undefined || !readFileSync(file).equals(tile.bytes())) throw new Error(`tile ${name} is not its file`);
+    files.delete(name);
+  }
+  if (files.size > 0) throw new Error(`${files.size} tiles were not pulled`);
+  await session.close();
+}
 
 const precomputedRow: RowMaker = async (options, folder, wanted) => {
   if (!wanted.includes(TITLES.precomputed)) return undefined;

@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: every workload for us and beside its rival or limit, in one run, in fresh processes, alternating.
  *
- *   npm run bench -- [--rounds 5] [--seconds 1.5] [--table serve|edits|http] [--only TEXT] [--transport uws|ws] [--no-write]
+ *   npm run bench -- [--rounds 5] [--seconds 1.5] [--table serve|edits|http|viewer] [--only TEXT] [--transport uws|ws] [--no-write]
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,6 +13,7 @@ import { httpRows } from './http.ts';
 import { formatRows, makeRow, type Row, writeReport } from './report.ts';
 import { type ServerProcess, startServerProcess } from './support/child.ts';
 import { CHANNELS, makeStore } from './support/store.ts';
+import { viewerRows } from './viewer.ts';
 import { CUTOUT_BOX, openCutoutBench } from './workloads/cutout.ts';
 import { measureRequests } from './workloads/info.ts';
 import { measureCutouts, measurePulls, measurePush } from './workloads/pull.ts';
@@ -152,11 +153,13 @@ try {
   const how = { dataDir, transport, rounds: ROUNDS, seconds: SECONDS, only };
   const edits = isWanted('edits') ? await editRows(how) : [];
   const http = isWanted('http') ? await httpRows(how) : [];
-  process.stdout.write(`${formatRows([...rows, ...edits, ...http])}\n`);
+  const viewer = isWanted('viewer') ? await viewerRows(how) : [];
+  process.stdout.write(`${formatRows([...rows, ...edits, ...http, ...viewer])}\n`);
   const suffix = transport === 'ws' ? '-ws' : '';
   if (!options['no-write'] && rows.length > 0) writeReport(root, `serve${suffix}`, rows);
   if (!options['no-write'] && edits.length > 0) writeReport(root, `edits${suffix}`, edits);
   if (!options['no-write'] && http.length > 0) writeReport(root, `http${suffix}`, http);
+  if (!options['no-write'] && viewer.length > 0) writeReport(root, `viewer${suffix}`, viewer);
 } finally {
   rmSync(dataDir, { recursive: true, force: true });
 }

@@ -30,7 +30,15 @@ import {
 } from './messages.ts';
 import { plainBytes, unpack } from './msgpack.ts';
 import { isTileFrame, readTileHeader, TILE_HEADER_BYTES, TILE_TYPE } from './tile-frame.ts';
-import { type ChannelInfo, type DatasetInfo, ENCODINGS, type EncodingName, type MipInfo } from './volume.ts';
+import {
+  CHANNEL_RIGHTS,
+  type ChannelInfo,
+  type ChannelRight,
+  type DatasetInfo,
+  ENCODINGS,
+  type EncodingName,
+  type MipInfo,
+} from './volume.ts';
 
 const ANY = 0xffff;
 const NOT_A_TILE = 'the TILE header does not have the layout of rule [D20]';
@@ -307,7 +315,15 @@ function readChannel(m: WireMap): ChannelInfo {
     first: readSize(m['first'] ?? 1, 'first'),
     head: readSize(m['head'] ?? 0, 'head'),
     tables: Object.fromEntries(Object.entries(tables).map(([name, count]) => [name, readSize(count, name)])),
-    ...withoutUndefined({ maxId: optional(m['maxId'], (v) => readId64(v, 'maxId')) }),
+    ...withoutUndefined({
+      maxId: optional(m['maxId'], (v) => readId64(v, 'maxId')),
+      edited: optional(m['edited'], (v) => readSize(v, 'edited')),
+      rights: optional(m['rights'], (v) =>
+        readArray(v, 'rights', 64).filter((name): name is ChannelRight =>
+          (CHANNEL_RIGHTS as readonly unknown[]).includes(name),
+        ),
+      ),
+    }),
   };
 }
 

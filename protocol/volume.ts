@@ -76,7 +76,16 @@ export interface ChannelInfo {
   readonly tables: Readonly<Record<string, number>>;
   /** Largest id that was ingested, where known. */
   readonly maxId?: bigint;
+  /** Time of the newest edit, milliseconds since 1970, UTC; unset: there is none. */
+  readonly edited?: number;
+  /** What the one who asked may do, least first; unset by servers that do not tell. */
+  readonly rights?: readonly ChannelRight[];
 }
+
+/** Names of rights, least first: see it; change rows of its tables; bodies and voxels; undo what others did; change its metadata. */
+export const CHANNEL_RIGHTS = ['read', 'annotate', 'edit', 'edit-others', 'admin'] as const;
+/** What one may be allowed to do to a channel. */
+export type ChannelRight = (typeof CHANNEL_RIGHTS)[number];
 
 /** Answer of INFO for a dataset: its channels, each with its own map. */
 export interface DatasetInfo {

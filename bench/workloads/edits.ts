@@ -1,7 +1,8 @@
 /** Durable edits: how many a second, and how long one takes to be acknowledged and to reach everybody. */
 import { randomBytes } from 'node:crypto';
 import { encodeClient } from '../../protocol/encode.ts';
-import { FrameType } from '../../protocol/messages.ts';
+import { type ClientMessage, FrameType } from '../../protocol/messages.ts';
+import { GAPS, runLoadClient, templateOf } from '../support/load-client.ts';
 import { RawSocket } from '../support/raw-socket.ts';
 import type { Rate } from './pull.ts';
 
@@ -12,7 +13,7 @@ const WRITERS = 64;
 const EDIT_OK = FrameType.EDIT + FrameType.REPLY;
 const SUBSCRIBE_OK = FrameType.SUBSCRIBE + FrameType.REPLY;
 const WELCOME = FrameType.HELLO + FrameType.REPLY;
-const FEATURES = ['edit', 'subscribe'];
+const HELLO: ClientMessage = { kind: 'HELLO', id: 1, v: [1], client: 'bench', feat: ['edit', 'subscribe'] };
 
 /** Type and id of a message. */
 function headOf(head: Uint8Array): { readonly type: number; readonly id: number } {
@@ -55,7 +56,7 @@ export class Writer {
       else if (type === WELCOME) this.#welcomed();
       else if (type === FrameType.ERROR) throw new Error(`the server answered ${Buffer.from(head).toString('latin1')}`);
     });
-    this.#socket.send(encodeClient({ kind: 'HELLO', id: 1, v: [1], client: 'bench', feat: FEATURES }));
+    this.#socket.send(encodeClient(HELLO));
     await welcomed;
   }
 
@@ -81,6 +82,15 @@ export class Writer {
 
 /** Writers that keep as many edits under way as they may. @returns acknowledged edits a second. */
 export async function measureEdits(port: number, path: string, writers: number, seconds: number): Promise<Rate> {
+  const { I: id, W: wid, Q: wseq, X, Y } = GAPS;
+  const edit = templateOf({ kind: 'EDIT', id, path, wid, wseq, base: null, ops: [{ op: 'merge', ids: [X, Y] }] });
+  const load = await runLoadClient('edits', port, writers, seconds, [templateOf(HELLO), edit, UNANSWERED]);
+  return load === undefined
+    ? measureEditsByNode(port, path, writers, seconds)
+    : { perSecond: load.frames / load.seconds };
+}
+
+async function measureEditsByNode(port: number, path: string, writers: number, seconds: number): Promise<Rate> {
   let answered = 0;
   const all = Array.from({ length: writers }, () => {
     const writer: Writer = new Writer(path, () => {
@@ -133,7 +143,7 @@ export async function openSubscribers(
         else if (type === FrameType.ERROR) reject(new Error(Buffer.from(head).toString('latin1')));
       }).then((socket) => {
         sockets.push(socket);
-        socket.send(encodeClient({ kind: 'HELLO', id: 1, v: [1], client: 'bench', feat: FEATURES }));
+        socket.send(encodeClient(HELLO));
       }, reject);
     });
   }

@@ -2,10 +2,12 @@
 import { encodeClient } from '../../protocol/encode.ts';
 import { type ClientMessage, FrameType } from '../../protocol/messages.ts';
 import { TILE_TYPE } from '../../protocol/tile-frame.ts';
-import type { Box, Vec3 } from '../../protocol/volume.ts';
+import { type Box, boxShape, type Vec3, volumeOf } from '../../protocol/volume.ts';
+import { GAPS, type Load, runLoadClient, templateOf } from '../support/load-client.ts';
 import { RawSocket } from '../support/raw-socket.ts';
 
-const CONNECTIONS = 8;
+/** Connections of a load. */
+export const CONNECTIONS = 8;
 const WINDOW = 4 * 1024 * 1024;
 
 /** What a client saw in its measured time. */
@@ -13,29 +15,59 @@ export interface Rate {
   readonly perSecond: number;
 }
 
-/** Pulls a whole volume over and over. @returns bytes of TILE messages a second. */
+/** Pulls a whole volume of uint8 over and over. @returns bytes of TILE messages a second. */
 export function measurePulls(port: number, path: string, shape: Vec3, seconds: number): Promise<Rate> {
   const box: Box = [0, 0, 0, ...shape];
-  return measureStreams(port, seconds, (id) => ({ kind: 'PULL', id, path, mip: 0, box, order: 'scan', win: WINDOW }));
+  return measureStreams(port, box, seconds, (id) => ({
+    kind: 'PULL',
+    id,
+    path,
+    mip: 0,
+    box,
+    order: 'scan',
+    win: WINDOW,
+  }));
 }
 
 /** Asks for a box as one CUTOUT over and over. @returns bytes of TILE messages a second. */
 export function measureCutouts(port: number, path: string, box: Box, seconds: number): Promise<Rate> {
   const frame = 256 * 1024;
-  return measureStreams(port, seconds, (id) => ({ kind: 'CUTOUT', id, path, mip: 0, box, win: WINDOW, frame }));
+  return measureStreams(port, box, seconds, (id) => ({ kind: 'CUTOUT', id, path, mip: 0, box, win: WINDOW, frame }));
 }
 
-async function measureStreams(port: number, seconds: number, ask: (id: number) => ClientMessage): Promise<Rate> {
+const HELLO: ClientMessage = {
+  kind: 'HELLO',
+  id: 1,
+  v: [1],
+  client: 'bench',
+  feat: ['pull', 'cutout'],
+  win: WINDOW,
+  frame: WINDOW,
+};
+
+type Ask = (id: number) => ClientMessage;
+
+/** Streams of a box, taken by the C client where there is one. */
+async function measureStreams(port: number, box: Box, seconds: number, ask: Ask): Promise<Rate> {
+  const credit = templateOf(creditOf(GAPS.L, GAPS.I, GAPS.S));
+  const words = [templateOf(HELLO), templateOf(ask(GAPS.I)), credit, WINDOW, volumeOf(boxShape(box))];
+  const load = await runLoadClient('pull', port, CONNECTIONS, seconds, words);
+  return load === undefined ? measureStreamsByNode(port, seconds, ask) : perSecondOf(load);
+}
+
+function creditOf(connection: number, id: number, stream: number): ClientMessage {
+  return {
+    kind: 'CREDIT',
+    id: 0,
+    grants: [
+      [0, connection],
+      [id, stream],
+    ],
+  };
+}
+
+async function measureStreamsByNode(port: number, seconds: number, ask: Ask): Promise<Rate> {
   let bytes = 0;
-  const hello = encodeClient({
-    kind: 'HELLO',
-    id: 1,
-    v: [1],
-    client: 'bench',
-    feat: ['pull', 'cutout'],
-    win: WINDOW,
-    frame: WINDOW,
-  }).slice();
   const open = async (): Promise<RawSocket> => {
     let id = 1;
     let received = 0;
@@ -53,23 +85,14 @@ async function measureStreams(port: number, seconds: number, ask: (id: number) =
         streamReceived += length;
         if (received - granted < WINDOW / 2) return;
         granted = received;
-        self.send(
-          encodeClient({
-            kind: 'CREDIT',
-            id: 0,
-            grants: [
-              [0, received + WINDOW],
-              [id, streamReceived + WINDOW],
-            ],
-          }),
-        );
+        self.send(encodeClient(creditOf(received + WINDOW, id, streamReceived + WINDOW)));
         return;
       }
       const type = (head[1] as number) < 0x80 ? head[1] : head[2];
       if (type === FrameType.END || type === FrameType.HELLO + FrameType.REPLY) pull(self);
       if (type === FrameType.ERROR) throw new Error(`the server answered ${Buffer.from(head).toString('latin1')}`);
     });
-    socket.send(hello);
+    socket.send(encodeClient(HELLO));
     return socket;
   };
   return overTime(open, () => bytes, seconds);
@@ -77,6 +100,8 @@ async function measureStreams(port: number, seconds: number, ask: (id: number) =
 
 /** Takes what a bare server pushes. @returns bytes a second. */
 export async function measurePush(port: number, seconds: number): Promise<Rate> {
+  const load = await runLoadClient('push', port, CONNECTIONS, seconds);
+  if (load !== undefined) return perSecondOf(load);
   let bytes = 0;
   const open = (): Promise<RawSocket> =>
     RawSocket.open(port, '/', 'x', (_head, length) => {
@@ -84,6 +109,9 @@ export async function measurePush(port: number, seconds: number): Promise<Rate> 
     });
   return overTime(open, () => bytes, seconds);
 }
+
+/** Bytes a second of what the C client saw. */
+export const perSecondOf = ({ bytes, seconds }: Load): Rate => ({ perSecond: bytes / seconds });
 
 async function overTime(open: () => Promise<RawSocket>, count: () => number, seconds: number): Promise<Rate> {
   const sockets = await Promise.all(Array.from({ length: CONNECTIONS }, open));

@@ -3,8 +3,9 @@
 import { encodeServer, writeReplyId } from '../../protocol/encode.ts';
 import { BflyError } from '../../protocol/errors.ts';
 import type { ClientMessage, ServerMessage } from '../../protocol/messages.ts';
-import type { ChannelInfo } from '../../protocol/volume.ts';
+import type { ChannelInfo, DatasetInfo } from '../../protocol/volume.ts';
 import { isQuickFeature } from '../core/features.ts';
+import { rightsNumber, rightsOfNumber } from './channel-rights.ts';
 import { answerHistory } from './history.ts';
 import type { OpenRequest, SessionContext } from './session-context.ts';
 
@@ -18,8 +19,8 @@ const UNIQUE_PAGE = 8_000;
 /** No question is taken up while the socket holds more: replies must not pile up before a client that does not read. */
 const FULL_SOCKET_BYTES = 1024 * 1024;
 
-/** INFO replies as they were sent last, by what they tell. */
-const encodedInfos = new WeakMap<ChannelInfo, Uint8Array>();
+/** INFO replies as they were sent last, by what they tell, and to whom: people of the same rights are told the same. */
+const encodedInfos = new WeakMap<ChannelInfo, Map<number, Uint8Array>>();
 /** The id that takes the widest token: an encoded reply with it has room for every id. */
 const U32_MAX = 0xffff_ffff;
 
@@ -82,10 +83,17 @@ export class Questions {
     const { home, connection } = this.#context;
     const info = home.core.peekInfo(question);
     if (info === undefined || connection.bufferedBytes() > FULL_SOCKET_BYTES) return false;
-    let reply = encodedInfos.get(info);
+    let replies = encodedInfos.get(info);
+    if (replies === undefined) {
+      replies = new Map();
+      encodedInfos.set(info, replies);
+    }
+    const number = rightsNumber(this.#context.identity().rights, info.path);
+    let reply = replies.get(number);
     if (reply === undefined) {
-      reply = encodeServer({ kind: 'INFO_OK', id: U32_MAX, info }).slice();
-      encodedInfos.set(info, reply);
+      const told = { ...info, rights: rightsOfNumber(number) };
+      reply = encodeServer({ kind: 'INFO_OK', id: U32_MAX, info: told }).slice();
+      replies.set(number, reply);
     }
     writeReplyId(reply, question.id);
     this.#context.sendBytes(reply, question.id);
@@ -110,7 +118,7 @@ export class Questions {
     const { core, limits } = this.#context.home;
     switch (question.kind) {
       case 'INFO':
-        return { kind: 'INFO_OK', id: question.id, info: await core.getInfo(question, this.#mayRead) };
+        return this.#infoOk(question.id, await core.getInfo(question, this.#mayRead));
       case 'LIST': {
         const limit = Math.min(LIST_PAGE, question.limit ?? LIST_PAGE);
         return {
@@ -136,6 +144,15 @@ export class Questions {
       case 'HISTORY':
         return answerHistory(question, this.#context, this.#writers);
     }
+  }
+
+  #infoOk(id: number, info: ChannelInfo | DatasetInfo): ServerMessage {
+    const { rights } = this.#context.identity();
+    const tell = (channel: ChannelInfo): ChannelInfo => {
+      return { ...channel, rights: rightsOfNumber(rightsNumber(rights, channel.path)) };
+    };
+    if (info.kind === 'channel') return { kind: 'INFO_OK', id, info: tell(info) };
+    return { kind: 'INFO_OK', id, info: { ...info, channels: info.channels.map(tell) } };
   }
 
   readonly #mayRead = (path: string): boolean => this.#context.identity().rights.allows('read', path);

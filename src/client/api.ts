@@ -39,7 +39,7 @@ export type { History, HistoryOptions, HistoryPage } from './history.ts';
 export type { Goaway } from './link.ts';
 export type { LiveChannel, LiveChannelEvents, RolledBackEdit, UnsavedEdit } from './live-channel.ts';
 export type { OptimisticView } from './optimistic-view.ts';
-export type { ConnectOptions } from './options.ts';
+export type { ConnectOptions, TokenWish } from './options.ts';
 export type { Peer, PresenceState } from './presence.ts';
 export type { Pull, PullOptions, PullReady, PullStatus } from './pull.ts';
 export type { AskOptions, FeatureOptions, UniqueOptions } from './requests.ts';

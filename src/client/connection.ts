@@ -44,7 +44,7 @@ export class Connection implements OperationHost {
   /** What each line begins with, besides operations. */
   readonly resumes = new Resumes();
   readonly #url: string;
-  readonly #options: ConnectOptions;
+  #options: ConnectOptions;
   readonly #environment: Environment;
   readonly #bounds: BackOff;
   readonly #operations = new Set<Operation>();
@@ -116,6 +116,18 @@ export class Connection implements OperationHost {
     else void this.#connect();
     await Promise.race([this.closed, this.#whenLive()]);
     if (this.#ended !== undefined) throw this.#ended.error ?? new BflyError('CANCELLED', 'the session was closed');
+  }
+
+  /** Another name or colour from now on: HELLO alone tells them, so a connection is made anew. */
+  introduce(person: { readonly name?: string; readonly color?: string }): void {
+    this.#options = { ...this.#options, ...person };
+    const link = this.#link;
+    if (link === undefined || this.#ended !== undefined) return; // the next HELLO says it
+    this.#link = undefined;
+    link.close(1000, 'another name');
+    this.#leaveLine(new BflyError('UNAVAILABLE', 'the connection is made anew'));
+    this.#setState('offline');
+    this.#comeBack(0);
   }
 
   submit(operation: Operation): void {
@@ -240,7 +252,7 @@ export class Connection implements OperationHost {
     const line = this.#line;
     if (line === undefined || !this.#credentials.canRenew) return;
     try {
-      const token = await this.#credentials.token();
+      const token = await this.#credentials.token(true);
       if (line !== this.#line || token === undefined) return;
       const id = line.claim({ receive: (message) => this.#takeAuth(message) });
       line.send({ kind: 'AUTH', id, token });

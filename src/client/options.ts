@@ -4,10 +4,16 @@ import type { Clock } from './clock.ts';
 import type { SocketFactory } from './socket.ts';
 import type { WriterStore } from './writer-store.ts';
 
+/** Why a token is asked for: for a connection, because the one that holds ends soon, or because the server did not take the last one. */
+export type TokenWish = 'connect' | 'ends' | 'refused';
+
 /** Options of `connect`. */
 export interface ConnectOptions {
-  /** Secret that says who we are, or a function that is asked for a fresh one at every connection and when it runs out. */
-  readonly token?: string | (() => string | Promise<string>);
+  /**
+   * Secret that says who we are, or a function that is asked for a fresh one at every connection and when it runs out. What it promises
+   * is waited for, for as long as it takes; '' = none.
+   */
+  readonly token?: string | ((wish: TokenWish) => string | Promise<string>);
   /** Opens the socket; default: the browser's WebSocket, and `ws` in Node. */
   readonly transport?: SocketFactory;
   /** Name and version of the program, for the server's log. */

@@ -77,6 +77,11 @@ export class Session {
     return this.#connection.welcome?.user ?? { id: '', name: '' };
   }
 
+  /** What an anonymous user gives back as `ConnectOptions.token` to be the same one again, such as after a reload; '' for others. */
+  get secret(): string {
+    return this.#connection.welcome?.session ?? '';
+  }
+
   /** Limits that the server named, and the protocol's defaults for the rest. */
   get limits(): Limits {
     return this.#connection.limits;
@@ -90,6 +95,14 @@ export class Session {
   /** Calls `listener` at every event of that name. @returns a function that ends it. */
   on<Name extends keyof SessionEvents>(name: Name, listener: (value: SessionEvents[Name]) => void): () => void {
     return this.#connection.events.on(name, listener);
+  }
+
+  /**
+   * Tells the others another name or colour, as those of `ConnectOptions`. The connection is made anew for it; what is under way goes on.
+   * Whom a token names keeps that name.
+   */
+  introduce(person: { readonly name?: string; readonly color?: string }): void {
+    this.#connection.introduce(person);
   }
 
   /** Ends the session and everything that is under way. */

@@ -46,6 +46,8 @@ export class Writer implements EditOwner {
   readonly #pause: WriterPause;
   #queue: PendingEdit[] = [];
   #submitted = 0;
+  /** Whether there are edits that the store was not given yet. */
+  #hasNew = false;
   #stage: 'new' | 'preparing' | 'ready' = 'new';
 
   constructor(host: WriterHost, path: string) {
@@ -80,6 +82,7 @@ export class Writer implements EditOwner {
       return edit;
     }
     this.#queue.push(edit);
+    this.#hasNew = true;
     this.#pump();
     return edit;
   }
@@ -206,12 +209,17 @@ export class Writer implements EditOwner {
     // What was refused goes before what is new, so first everything under way is answered.
     if (this.#pause.isOn && (this.#submitted > 0 || this.#pause.lasts())) return;
     const batch = nextBatch(this.#queue);
-    if (batch.length === 0) return;
+    if (batch.length === 0) return this.#keepNew();
     const fresh = this.#number(batch);
     this.#save(() => {
       if (!this.#pause.isOn) this.#submit(batch);
       else for (const edit of fresh) edit.uncall(); // never sent, and what was refused meanwhile goes first
     });
+  }
+
+  /** What has to wait for others to be answered is kept meanwhile. */
+  #keepNew(): void {
+    if (this.#hasNew) this.#save();
   }
 
   /** @returns those that had no number. */
@@ -234,6 +242,7 @@ export class Writer implements EditOwner {
   /** Keeps the state of this moment, then calls `done`: at once, where the store is as fast. */
   #save(done: () => void = () => {}): void {
     const { wid, wseq, user } = this.#identity;
+    if (this.#stage === 'ready') this.#hasNew = false;
     const pending = (): SavedEdit[] => this.#queue.map((edit) => ({ ...edit.fields, wid: edit.wid, wseq: edit.wseq }));
     const saved =
       this.#stage === 'ready' ? this.#keeper.save(() => ({ wid, wseq, user, pending: pending() })) : undefined;

@@ -18,6 +18,15 @@ export function readMebibytes(text: string): number {
   return readWhole(text, 0, 2 ** 30, 'a whole number of MiB');
 }
 
+/** An origin of pages, as browsers name it, or `*`; behind those that were given before. */
+export function readOrigin(text: string, before: readonly string[] = []): string[] {
+  const origin = URL.canParse(text) ? new URL(text).origin : 'null';
+  const isPlain = text === '*' || text === origin || text === `${origin}/`;
+  if (!isPlain || !/^(\*|https?:\/\/[\w.:[\]-]+\/?)$/.test(text))
+    throw new InvalidArgumentError('It is scheme and host, and no path: https://em.example.org; * is every page.');
+  return [...before, text === '*' ? text : origin];
+}
+
 /** `x0,y0,z0,x1,y1,z1` in voxels, half-open. */
 export function readBox(text: string): Box {
   const legal = 'x0,y0,z0,x1,y1,z1 in whole voxels, with x0 < x1 and so on: 0,0,0,64,64,1 is 64 × 64 × 1 voxels';

@@ -43,6 +43,8 @@ export interface ServerOptions {
   readonly auth?: string;
   /** Everybody may everything, wherever they are. */
   readonly open?: boolean;
+  /** Origins of pages that may connect and show the viewer in a frame, besides the server's own. */
+  readonly allowedOrigins?: readonly string[];
   /** Hears how the demonstration volume comes along; not called where it is there already. */
   readonly onDemoProgress?: (progress: IngestProgress) => void;
   /** Breaks the start off. */
@@ -54,6 +56,8 @@ export interface RunningServer {
   readonly url: string;
   readonly port: number;
   readonly transport: 'ws' | 'uws';
+  /** Whether browsers see the viewer at `url`. */
+  readonly viewer: boolean;
   /** How many channels it shows. */
   readonly channels: number;
   /** Edits in the store whose paths are not served. */

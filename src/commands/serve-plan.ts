@@ -30,6 +30,7 @@ export interface ServeOptions {
   readonly out?: string;
   readonly auth?: string;
   readonly open?: boolean;
+  readonly origin?: readonly string[];
 }
 
 /** What to serve, and how. */
@@ -115,6 +116,7 @@ function serverOptions(catalogue: Catalogue, settings: Settings, options: ServeO
     demo: options.demo ?? false,
     ...(options.auth === undefined ? {} : { auth: path.resolve(options.auth) }),
     ...(options.open === undefined ? {} : { open: options.open }),
+    ...(options.origin === undefined ? {} : { allowedOrigins: options.origin }),
     allowedPaths: settings.allowedPaths ?? [path.parse(process.cwd()).root],
     ...(settings.limits === undefined ? {} : { limits: settings.limits }),
     ...(settings.maxBlockMiB === undefined ? {} : { maxBlockBytes: Math.floor(settings.maxBlockMiB * MiB) }),

@@ -1,10 +1,11 @@
 /** `bfly serve`: the server. Also what `bfly` without a command does. */
+import { hostname } from 'node:os';
 import { type Command, Option } from 'commander';
 import { writeFileWhole } from '../utility/atomic-file.ts';
 import { catalogueChannels, writeCatalogueYaml } from '../utility/config.ts';
 import { openProgress } from '../utility/progress.ts';
-import { readMebibytes, readPort, withLogLevel } from './arguments.ts';
-import { type Context, say } from './context.ts';
+import { readMebibytes, readOrigin, readPort, withLogLevel } from './arguments.ts';
+import { type Context, type RunningServer, say } from './context.ts';
 import { counted } from './counted.ts';
 import { describeKept } from './kept-edits.ts';
 import { planServer, type ServeOptions, type ServePlan } from './serve-plan.ts';
@@ -32,6 +33,11 @@ export function addServe(program: Command, context: Context): void {
     .option('--cache-mb <MiB>', 'memory for tiles (default: 1024)', readMebibytes)
     .option('--auth <file>', 'who may what (.yaml); see bfly token --help')
     .option('--open', 'let everybody do everything, also from other machines')
+    .option(
+      '--origin <url>',
+      'let pages of this origin connect, such as https://em.example.org of a proxy in front; may be given several times',
+      readOrigin,
+    )
     .option('--demo', 'serve a volume made for the purpose, to try things on')
     .option('-e, --exp <source>', 'a configuration or a folder, as a source')
     .option('-o, --out <file>', 'write what is served as a configuration')
@@ -46,6 +52,8 @@ Examples:
   $ bfly serve fly.yaml                       what a configuration names
   $ bfly serve fly.yaml --host 0.0.0.0 --auth auth.yaml
                                               for other machines, who say who they are
+  $ bfly serve fly.yaml --auth auth.yaml --origin https://em.example.org
+                                              behind a reverse proxy, at any path below it
   $ bfly -e ~/data -o fly.yaml                find volumes, keep the list, serve it`,
   );
 }
@@ -83,7 +91,8 @@ async function runServer(plan: ServePlan, context: Context): Promise<void> {
     });
     progress.end();
     const { url, transport, channels, keptEdits } = server;
-    await terminal.out(`bfly listening on ${url} (${transport}), ${counted(channels, 'channel')}\n`);
+    const page = server.viewer ? `${describePage(server, plan)}\n` : '';
+    await terminal.out(`bfly listening on ${url} (${transport}), ${counted(channels, 'channel')}\n${page}`);
     if (plan.server.demo) await terminal.out(await demoHints(url));
     else if (channels === 0) say(terminal, 'there is nothing to show yet; try bfly serve FOLDER, or bfly serve --demo');
     for (const line of await describeKept(keptEdits)) say(terminal, line);
@@ -97,6 +106,17 @@ async function runServer(plan: ServePlan, context: Context): Promise<void> {
   } finally {
     forget();
   }
+}
+
+/** Where the viewer is, and what it takes to get in. Tokens are not known here: the file of --auth has only their hashes. */
+function describePage({ port }: RunningServer, { server: { host, auth, allowedOrigins = [] } }: ServePlan): string {
+  const isEverywhere = host === '0.0.0.0' || host === '::';
+  const name = isEverywhere ? 'localhost' : host.includes(':') ? `[${host}]` : host;
+  const elsewhere = isEverywhere ? [`http://${hostname()}:${port}/ from other machines`] : [];
+  const proxied = allowedOrigins.filter((origin) => origin !== '*').map((origin) => `${origin} where its proxy has it`);
+  const others = [...elsewhere, ...proxied];
+  const open = `open http://${name}:${port}/${others.length === 0 ? '' : ` (${others.join(', ')})`}`;
+  return auth === undefined ? open : `${open}; it asks for a token, or takes it from a link: …/#token=TOKEN`;
 }
 
 /** What to try on the demonstration. */

@@ -239,6 +239,7 @@ export class Core {
     const { head = 0, tables = NO_TABLES } = edits ?? {};
     if (known !== undefined && known.head === head && known.tables === tables) return known;
     const maxId = this.#maxIds.known(channel);
+    const edited = edits?.edited;
     const info: ChannelInfo = {
       path: channel.path,
       kind: 'channel',
@@ -253,6 +254,7 @@ export class Core {
       head,
       tables,
       ...(maxId === undefined ? {} : { maxId }),
+      ...(edited === undefined ? {} : { edited }),
     };
     this.#infos.set(channel, info);
     return info;

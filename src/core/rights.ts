@@ -1,10 +1,9 @@
 /** Who may do what to which path. Where the rights come from is the access layer's business. */
 
-/**
- * What one may be allowed to do to a path: see it; change rows of its tables; change bodies and voxels; undo what others did;
- * change its metadata.
- */
-export type Right = 'read' | 'annotate' | 'edit' | 'edit-others' | 'admin';
+import type { ChannelRight } from '../../protocol/volume.ts';
+
+/** What one may be allowed to do to a path. */
+export type Right = ChannelRight;
 
 /** What a user may do. */
 export interface Rights {

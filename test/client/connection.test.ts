@@ -259,6 +259,52 @@ describe('a living connection', () => {
     expect(session.user).toEqual({ id: 'u2', name: 'Renewed' });
   });
 
+  it('[H10] says to the token function why it asks', async () => {
+    const { server, clock, open } = stage();
+    const wishes: string[] = [];
+    await open({
+      token: (wish) => {
+        wishes.push(wish);
+        return 'token';
+      },
+    });
+    server.last.send({ kind: 'AUTHREQ', id: 0, expiresInMs: 1_000 });
+    await settled();
+    server.last.drop();
+    await clock.advance(30_000);
+    server.last.close(4201, 'expired');
+    await clock.advance(0);
+    expect(wishes).toEqual(['connect', 'ends', 'connect', 'refused']);
+    server.last.drop();
+    await clock.advance(30_000);
+    expect(wishes.at(-1)).toBe('connect');
+  });
+
+  it('[H1] tells another name and colour by a connection that is made anew, as the same user', async () => {
+    const { server, clock, open } = stage();
+    const session = await open({ name: 'Ada', color: '#f00' });
+    const states = statesOf(session);
+    const info = session.info('a').catch(({ code }: BflyError) => code);
+    session.introduce({ name: 'Grace' });
+    await clock.advance(0);
+    expect(states).toEqual(['offline', 'live']);
+    expect(server.connections.length).toBe(2);
+    expect(server.last.all('HELLO')[0]).toMatchObject({ name: 'Grace', color: '#f00', token: 'secret' });
+    expect(session.secret).toBe('secret');
+    await expect(info).resolves.toBe('NOT_FOUND'); // asked again, and answered
+  });
+
+  it('[H1] tells a name that was chosen while offline when it is back', async () => {
+    const { server, clock, open } = stage();
+    const session = await open({ name: 'Ada' });
+    server.last.drop();
+    await settled();
+    session.introduce({ name: 'Grace' });
+    await clock.advance(30_000);
+    expect(server.connections.length).toBe(2);
+    expect(server.last.all('HELLO')[0]?.name).toBe('Grace');
+  });
+
   it('stops calling a listener that has unsubscribed', async () => {
     const { server, open } = stage();
     const session = await open();

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { BULK_TYPE, type Bulk, TileFlag } from '../../protocol/index.ts';
 import { ConflictError, type OrphanedEdit, type RecoveredEdit } from '../../src/client/edit-result.ts';
 import type { SavedWriter, WriterStore } from '../../src/client/writer-store.ts';
@@ -472,6 +472,27 @@ describe('a store of writers', () => {
     expect(known).not.toContain(-1);
     await settled();
     expect(writers.saved.get(PATH)).toMatchObject({ wseq: 20, pending: [] });
+  });
+
+  it.each([false, true])('keeps also what waits for others to be answered (slow: %s)', async (isSlow) => {
+    const writers = memoryStore(isSlow);
+    const { session, server, log, open } = await editStage({ writers });
+    await session.recover(PATH);
+    server.script = (message) => message.kind === 'EDIT';
+    const outcomes = Promise.allSettled(Array.from({ length: 40 }, (_, i) => session.edit(PATH, merge(i, i + 1))));
+    await settled();
+    const saved = structuredClone(writers.saved.get(PATH)); // the page goes without a word
+    expect(saved?.pending).toHaveLength(40);
+    await session.close();
+    await outcomes;
+    if (saved !== undefined) writers.saved.set(PATH, saved);
+    server.script = undefined;
+    const reloaded = await open({ writers });
+    const recovered: RecoveredEdit[] = [];
+    reloaded.on('recovered', (edit) => recovered.push(edit));
+    await reloaded.recover(PATH);
+    await vi.waitFor(() => expect(recovered).toHaveLength(40));
+    expect(log.edits).toHaveLength(40);
   });
 
   it('[E15] lets a reloaded page go on: what had no answer is applied once', async () => {

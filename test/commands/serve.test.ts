@@ -1,5 +1,5 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BflyError } from '../../protocol/errors.ts';
@@ -161,14 +161,15 @@ describe('the plan of a server', () => {
 });
 
 describe('bfly serve', () => {
-  function fakeServer(channels: number, keptEdits: readonly KeptEdits[] = []) {
+  function fakeServer(channels: number, keptEdits: readonly KeptEdits[] = [], viewer = false) {
     const seen: { options?: ServerOptions; stopped: number } = { stopped: 0 };
     const startServer = async (options: ServerOptions): Promise<RunningServer> => {
       seen.options = options;
       const stop = async (): Promise<void> => {
         seen.stopped++;
       };
-      return { url: 'http://127.0.0.1:2001', port: 2001, transport: 'ws', channels, keptEdits, stop };
+      const url = `http://${options.host}:2001`;
+      return { url, port: 2001, transport: 'ws', viewer, channels, keptEdits, stop };
     };
     return { seen, startServer };
   }
@@ -181,6 +182,61 @@ describe('bfly serve', () => {
     });
     expect([code, out, err]).toEqual([0, 'bfly listening on http://127.0.0.1:2001 (ws), 2 channels\n', '']);
     expect(seen.stopped).toBe(1);
+  });
+
+  describe('where its page is', () => {
+    const open = async (...args: string[]): Promise<string> => {
+      const { startServer } = fakeServer(2, [], true);
+      const { out } = await run(['serve', at('data'), ...args], {
+        parts: { startServer, findVolumes },
+        onListen: (interrupt) => interrupt(),
+      });
+      const [first, second = '', ...others] = out.split('\n');
+      expect([first?.startsWith('bfly listening on '), others]).toEqual([true, ['']]);
+      return second;
+    };
+
+    it('is one line, to be opened as it stands', async () => {
+      expect(await open()).toBe('open http://127.0.0.1:2001/');
+      expect(await open('--host', 'em.example.org')).toBe('open http://em.example.org:2001/');
+      expect(await open('--host', '::1')).toBe('open http://[::1]:2001/');
+    });
+
+    it('is an address that can be opened where it listens to all networks', async () => {
+      for (const host of ['0.0.0.0', '::'])
+        expect(await open('--host', host, '--open')).toBe(
+          `open http://localhost:2001/ (http://${hostname()}:2001/ from other machines)`,
+        );
+    });
+
+    it('says how a token gets in where one is needed, and never shows one', async () => {
+      expect(await open('--auth', 'auth.yaml')).toBe(
+        'open http://127.0.0.1:2001/; it asks for a token, or takes it from a link: …/#token=TOKEN',
+      );
+    });
+
+    it('names a proxy that is told of', async () => {
+      expect(await open('--origin', 'https://em.example.org', '--origin', '*')).toBe(
+        'open http://127.0.0.1:2001/ (https://em.example.org where its proxy has it)',
+      );
+    });
+  });
+
+  it('lets pages of the origins connect that are named, and takes nothing else for one', async () => {
+    const { seen, startServer } = fakeServer(1);
+    const serve = (...args: string[]) =>
+      run(['serve', at('data'), ...args], {
+        parts: { startServer, findVolumes },
+        onListen: (interrupt) => interrupt(),
+      });
+    await serve('--origin', 'https://a.example/', '--origin', 'http://b:8080');
+    expect(seen.options?.allowedOrigins).toEqual(['https://a.example', 'http://b:8080']);
+    await serve();
+    expect(seen.options?.allowedOrigins).toBeUndefined();
+    for (const wrong of ['a.example', 'https://a.example/bfly', 'ftp://a', 'https://a;b', 'null', '']) {
+      const { code, err } = await serve('--origin', wrong);
+      expect([wrong, code, err]).toEqual([wrong, 2, expect.stringContaining('It is scheme and host, and no path')]);
+    }
   });
 
   it('counts one channel as one', async () => {

@@ -195,5 +195,26 @@ export function pastContract(kind: 'ws' | 'uws'): void {
         expect((await client.probe.next('INFO_OK', id)).info).toMatchObject({ editable: true, first: 1, head });
       }
     });
+
+    it('[I1] INFO tells when the newest edit was made, of a channel alone and in its dataset', async () => {
+      const client = await start();
+      const info = async (path: string) => {
+        const id = client.nextId();
+        client.probe.send({ kind: 'INFO', id, path });
+        return (await client.probe.next('INFO_OK', id)).info;
+      };
+      expect(await info(SEG)).not.toHaveProperty('edited');
+      for (const after of [0, 1]) {
+        await client.edit(SEG, [{ op: 'merge', ids: [after + 1, after + 2] }]);
+        const id = client.nextId();
+        client.probe.send({ kind: 'HISTORY', id, path: SEG, after, limit: 1 });
+        const { edits } = await client.probe.next('HISTORY_OK', id);
+        const edited = edits[0]?.['time'];
+        expect(edited).toBeGreaterThan(0);
+        expect(await info(SEG)).toMatchObject({ head: after + 1, edited });
+        expect(await info('lab/fly/cube')).toMatchObject({ channels: [{ path: IM }, { path: SEG, edited }] });
+      }
+      expect(await info(IM)).not.toHaveProperty('edited');
+    });
   });
 }

@@ -110,6 +110,44 @@ export function sessionAuthContract(kind: 'ws' | 'uws'): void {
     /** Puts another file in place. */
     const rules = async (text: string): Promise<void> => authority.replace(await rulesOf(text));
 
+    it('[I1] INFO tells everybody their own rights, as they are now', async () => {
+      const carl = 'the-token-of-carl-0123456789';
+      const { url } = await start(
+        `${ALL}anonymous: {lab/fly/cube/em: read}`.replace(
+          'jwt:',
+          `  - {token: ${carl}, user: carl, grants: {lab/fly/cube/em: edit-own, lab/fly/cube/ids: annotate, lab/wasp: admin}}\njwt:`,
+        ),
+      );
+      const rights = async (probe: Probe, path: string): Promise<unknown> => {
+        // Twice: first channels are opened, then replies are there.
+        for (const id of [20, 21]) probe.send({ kind: 'INFO', id, path });
+        const told = [];
+        for (const id of [20, 21]) {
+          const { info } = await probe.next('INFO_OK', id);
+          told.push(info.kind === 'channel' ? info.rights : info.channels.map((channel) => channel.rights));
+        }
+        expect(told[0]).toEqual(told[1]);
+        return told[1];
+      };
+      const edit = ['read', 'annotate', 'edit', 'edit-others'];
+      const [ada, bo, other] = [await hello(url, ADA), await hello(url, BO), await hello(url, carl)];
+      const visitor = await open(url);
+      sayHello(visitor);
+      await visitor.next('WELCOME');
+      expect(await rights(ada, EM)).toEqual(edit);
+      expect(await rights(bo, EM)).toEqual(['read']);
+      expect(await rights(visitor, EM)).toEqual(['read']);
+      expect(await rights(other, EM)).toEqual(['read', 'annotate', 'edit']);
+      expect(await rights(other, SECRET_EM)).toEqual([...edit, 'admin']);
+      expect(await rights(other, 'lab/fly/cube')).toEqual([
+        ['read', 'annotate', 'edit'],
+        ['read', 'annotate'],
+      ]);
+      expect(await rights(visitor, 'lab/fly/cube')).toEqual([['read']]);
+      await rules(file(RULES.ada.replace('lab/fly: edit', 'lab/fly: annotate')));
+      expect(await rights(ada, EM)).toEqual(['read', 'annotate']);
+    });
+
     describe('at the door', () => {
       it('[H4] lets a user with a token in, and says until when it holds', async () => {
         const { url } = await start();

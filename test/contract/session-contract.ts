@@ -276,6 +276,8 @@ export function sessionContract(kind: 'ws' | 'uws'): void {
           editable: true,
           head: 0,
           first: 1,
+          // There are no tokens here.
+          rights: ['read', 'annotate', 'edit', 'edit-others', 'admin'],
         });
         expect(info.kind === 'channel' && info.mips).toEqual([
           { shape: [128, 128, 128], chunk: [64, 64, 64], voxel: [1, 1, 1], offset: [0, 0, 0] },

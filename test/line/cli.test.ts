@@ -51,18 +51,22 @@ function idsOf(volume: KnownVolume, box: Box): string[] {
 }
 
 describe('bfly serve', { timeout: 60_000 }, () => {
-  it.each(lineTransports('bfly serve'))('says in one line where it listens, over %s', async (transport) => {
-    const server = commands.start('serve', 'vols', '--port', '0', '--transport', transport, '--data', 'store');
-    const [url = ''] = await server.outMatch(/http:\S+/);
-    expect(server.out).toMatch(
-      new RegExp(`^bfly listening on http://127\\.0\\.0\\.1:\\d+ \\(${transport}\\), 2 channels\\n$`),
-    );
-    expect((await fetch(`${url}/healthz`)).status).toBe(200);
-    server.kill('SIGINT');
-    const { code, out } = await server.ended;
-    expect(code).toBe(0);
-    expect(lines(out)).toHaveLength(1);
-  });
+  it.each(lineTransports('bfly serve'))(
+    'says where it listens and where its page is, a line each, over %s',
+    async (transport) => {
+      const server = commands.start('serve', 'vols', '--port', '0', '--transport', transport, '--data', 'store');
+      const [url = ''] = await server.outMatch(/http:\S+/);
+      expect(server.out).toMatch(
+        new RegExp(`^bfly listening on (http://127\\.0\\.0\\.1:\\d+) \\(${transport}\\), 2 channels\\nopen \\1/\\n$`),
+      );
+      expect(await (await fetch(url, { headers: { accept: 'text/html' } })).text()).toMatch(/^<!doctype html>/i);
+      expect((await fetch(`${url}/healthz`)).status).toBe(200);
+      server.kill('SIGINT');
+      const { code, out } = await server.ended;
+      expect(code).toBe(0);
+      expect(lines(out)).toHaveLength(2);
+    },
+  );
 
   it('takes uWebSockets.js by itself where it runs', async () => {
     const server = await commands.serve('vols', '--data', 'store');

@@ -4,7 +4,7 @@ import { ERROR_CODES, errorName } from '../../protocol/errors.ts';
 import { DEFAULT_LIMITS } from '../../protocol/limits.ts';
 import type { ClientMessage, ServerMessage } from '../../protocol/messages.ts';
 import { BULK_TYPE, TILE_TYPE } from '../../protocol/tile-frame.ts';
-import { type Box, DTYPES, ENCODINGS, pathFault } from '../../protocol/volume.ts';
+import { type Box, CHANNEL_RIGHTS, DTYPES, ENCODINGS, pathFault } from '../../protocol/volume.ts';
 
 const SAFE = Number.MAX_SAFE_INTEGER;
 const record = <T extends object, K extends keyof T>(model: { [P in keyof T]: fc.Arbitrary<T[P]> }, required: K[]) =>
@@ -265,6 +265,8 @@ const channel = record(
     head: size,
     tables: fc.dictionary(key, size, { maxKeys: 3, noNullPrototype: true }),
     maxId: id64,
+    edited: size,
+    rights: fc.subarray([...CHANNEL_RIGHTS]),
   },
   ['path', 'kind', 'type', 'dtype', 'mips', 'enc', 'source', 'editable', 'epoch', 'first', 'head', 'tables'],
 );

@@ -51,6 +51,16 @@ import { showHome } from './src/viewer/page/home/show-home.tsx';
 const asked = new URLSearchParams(location.search);
 window.opened = [];
 const session = await connect(asked.get('server'), { name: 'Reader', token: asked.get('token') ?? undefined });
+const on = session.on.bind(session);
+window.listeners = 0;
+session.on = (name, listener) => {
+  window.listeners++;
+  const end = on(name, listener);
+  return () => {
+    window.listeners--;
+    end();
+  };
+};
 window.leave = showHome(document.querySelector('#page'), {
   session,
   linkTo: (paths) => '?view=' + paths.join(','),
@@ -228,7 +238,7 @@ describe.skipIf(!hasChromium('the home page'))('home page', { timeout: 60_000 },
 
   it('is nobody to the others', async () => {
     await open();
-    await card(IDS).locator('.home-facts').waitFor();
+    await expect.poll(() => server.hub.presence.size).toBe(4);
     const ada = await join('Ada', '#3fa9f5');
     const bo = await join('Bo', '#ff0000');
     const [live, other] = [ada.subscribe(IDS, { presence: true }), bo.subscribe(IDS, { presence: true })];
@@ -364,7 +374,9 @@ tokens:
     await open();
     await card(EM).locator('canvas').waitFor();
     await expect.poll(() => server.hub.presence.size).toBe(4);
+    expect(await page.evaluate('window.listeners')).toBeGreaterThan(0);
     await page.evaluate('window.leave()');
+    expect(await page.evaluate('window.listeners')).toBe(0);
     await expect.poll(() => server.hub.presence.size).toBe(0);
     expect(await page.locator('#page > *').count()).toBe(0);
   });

@@ -12,7 +12,6 @@ export const SERVICE_PAGES: readonly PageDoc[] = [
     types: ['text/html', 'text/plain'],
     isPublic: true,
   },
-  { path: '/index.html', tag, summary: 'The viewer.', types: ['text/html'], isPublic: true },
   {
     path: '/assets/{file}',
     tag,

@@ -9,6 +9,8 @@ export type RootLookup = (ids: BigUint64Array) => BigUint64Array;
 export interface ChannelEdits {
   /** Seq of the last durable edit: what is read unless another seq is named. Nothing behind it is ever read. */
   readonly head: number;
+  /** Time of the edit `head`, milliseconds since 1970, UTC; unset: there is none, or it is not known. */
+  readonly edited?: number | undefined;
   /** May know edits that are not durable yet. Another object after the log was read again. */
   readonly voxels: VoxelHistory;
   /** Rows of the tables, for INFO; another object whenever they have changed. Unset: none. */

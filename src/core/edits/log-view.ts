@@ -22,6 +22,8 @@ export class LogView implements ChannelEdits {
   readonly #log: ViewedLog;
   readonly #links: LinksHistory;
   #tables: Readonly<Record<string, number>>;
+  /** The newest edit whose time was looked up. */
+  #newest = { seq: 0, time: 0 };
 
   constructor(log: ViewedLog, context: LogContext) {
     this.#log = log;
@@ -33,6 +35,8 @@ export class LogView implements ChannelEdits {
   #take(batch: CommittedBatch): void {
     const { records } = batch;
     this.#links.take(batch);
+    const newest = records[records.length - 1];
+    if (newest !== undefined) this.#newest = { seq: newest.seq, time: newest.time };
     // An empty batch: the log was read again.
     if (records.length === 0 || records.some(({ changes: { rows, gone } }) => rows !== undefined || gone !== undefined))
       this.#tables = this.#log.rows.counts();
@@ -40,6 +44,14 @@ export class LogView implements ChannelEdits {
 
   get head(): number {
     return this.#log.head;
+  }
+
+  get edited(): number | undefined {
+    const { head, reader } = this.#log;
+    if (head === 0) return undefined;
+    // After an opening it stands only in the log.
+    if (this.#newest.seq !== head) this.#newest = { seq: head, time: reader.record(head).time };
+    return this.#newest.time;
   }
 
   get voxels(): VoxelHistory {

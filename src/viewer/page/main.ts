@@ -1,6 +1,8 @@
 /** The page: the list of what the server holds, or a view of some of it. */
 import './style.css';
 import { BflyError, connect, type Session } from '../../client/index.ts';
+import { Access, secretStore } from './access.ts';
+import { keepWriters } from './browser-keeping.ts';
 import { showHome } from './home/show-home.tsx';
 import { loadIdentity } from './identity.ts';
 import { pageFolder, socketUrl } from './server-place.ts';
@@ -8,26 +10,30 @@ import { keepToken, takeToken } from './token.ts';
 
 const root = document.querySelector<HTMLElement>('#page') ?? document.body;
 const folder = pageFolder();
+const access = new Access({ token: takeToken, keepToken, ...secretStore(folder) });
+const kept = keepWriters(folder);
 let leave = (): void => {};
 let shown: 'home' | 'volume' | undefined;
 
 /** Asks for a token until the server takes one. */
 async function openSession(): Promise<Session> {
   const { name, color } = loadIdentity();
-  for (let token = takeToken(); ; ) {
+  for (;;) {
     try {
-      return await connect(socketUrl(folder), {
-        client: 'bfly viewer',
-        name,
-        color,
-        ...(token === undefined ? {} : { token }),
+      const session = await connect(socketUrl(folder), {
+        ...{ client: 'bfly viewer', name, color, writers: kept },
+        token: (wish) => access.token(wish),
       });
+      const welcomed = (): void => access.welcomed(session.secret);
+      session.on('state', (state) => state === 'live' && welcomed());
+      welcomed();
+      return session;
     } catch (error) {
       if (!(error instanceof BflyError) || (error.code !== 'UNAUTHENTICATED' && error.code !== 'FORBIDDEN'))
         throw error;
+      if (!access.hasToken && access.forgetSecret()) continue;
       const { askToken } = await import('./volume/ask-token.ts');
-      token = await askToken(root, error.message);
-      keepToken(token);
+      access.give(await askToken(root, error.message));
     }
   }
 }
@@ -50,7 +56,7 @@ async function show(session: Session): Promise<void> {
     return;
   }
   const { showVolume } = await import('./volume/show-volume.ts');
-  leave = showVolume(root, { session, folder });
+  leave = showVolume(root, { session, folder, access, kept });
 }
 
 async function begin(): Promise<void> {

@@ -1,5 +1,5 @@
 /** The view as panels and tools know it: places, pointers, layers. Neuroglancer stands behind it, and nothing here names it. */
-import type { ChannelInfo, LiveChannel, Vec3 } from '../../client/index.ts';
+import type { Box, ChannelInfo, LiveChannel, Vec3 } from '../../client/index.ts';
 
 /** A place in the view, in nanometres along x, y and z. What a channel calls it: see `toVoxel`. */
 export type Place = readonly [x: number, y: number, z: number];
@@ -18,6 +18,8 @@ export interface StageVolume {
   readonly selected: readonly bigint[];
   /** What lies under the pointer: the id of the voxel, and of its body. */
   readonly hovered: { readonly base: bigint; readonly root: bigint } | undefined;
+  /** The colour that a body is drawn in, as CSS; undefined where the layer has none. */
+  colorOf(root: bigint): string | undefined;
 }
 
 /** One of the rectangles in which the view is drawn. */
@@ -44,6 +46,32 @@ export interface KeyBinding {
   readonly run: () => void;
   /** Called when the key is let go, where it acts while it is held. */
   readonly release?: () => void;
+  /** Given: it acts only while this holds, wherever the focus is but in a field, and goes before all other bindings. `control` is also the Mac's ⌘. */
+  readonly when?: () => boolean;
+}
+
+/** Where one looks, and how: what somebody else needs to see the same, whatever the layers of either. */
+export interface StageLook {
+  /** The middle of the view. */
+  readonly place: Place;
+  /** Zoom of the slices. */
+  readonly nmPerPixel: number;
+  /** Quaternion of the slices; undefined: along the axes. */
+  readonly turn?: readonly number[] | undefined;
+  /** Zoom of 3-D: nm from top to bottom. */
+  readonly nmDeep: number;
+  /** Quaternion of 3-D; undefined: along the axes. */
+  readonly turn3d?: readonly number[] | undefined;
+}
+
+/** Bodies of a channel at some moment. */
+export interface StageBodies {
+  /** What the body of an id is called: the id itself where it is alone. */
+  rootOf(id: bigint): bigint;
+  /** All ids of the body of an id. */
+  membersOf(id: bigint): Iterable<bigint>;
+  /** Ids that are not their own root, each with its root. */
+  links(): Iterable<readonly [id: bigint, root: bigint]>;
 }
 
 /** Events of a stage; no values but what the stage then shows. */
@@ -75,10 +103,24 @@ export interface Stage {
   select(volume: string, ids: readonly bigint[], options?: { readonly only?: boolean }): void;
   /** The state of the view as JSON, without anything that is not in its link. */
   viewState(): unknown;
-  /** Shows what another `viewState` told of position, zoom and orientation. Layers and what is selected stay. */
-  follow(state: unknown): void;
-  /** Shows a channel as of an edit; undefined = as it is now. Bodies are not changed by it: see `showBodies`. */
-  showAt(path: string, at: number | undefined): void;
+  /** Where one looks now. */
+  readonly look: StageLook;
+  /** Looks as somebody else does. Layers, layout and what is selected stay. */
+  follow(look: StageLook): void;
+  /**
+   * Shows the voxels of a channel as of an edit; undefined = as they are now. Bodies are not changed by it: see `showBodies`.
+   *
+   * @param boxes of mip 0: nothing outside them has another value than what is shown. Default: everything may.
+   */
+  showAt(path: string, at: number | undefined, boxes?: readonly Box[]): void;
+  /**
+   * Shows other bodies than the present ones, which are followed meanwhile; undefined = the present ones again. Selected bodies are shown
+   * as they are in them; the selection itself, and the link, stay as they are.
+   *
+   * @param bodies read now and whenever something is looked up; who changes them calls this again.
+   * @param changed ids whose bodies may be others than those shown last. Default: all.
+   */
+  showBodies(path: string, bodies: StageBodies | undefined, changed?: Iterable<bigint>): void;
   /** Binds keys; they act while the view has the focus. @returns a function that ends it. */
   bind(keys: readonly KeyBinding[]): () => void;
   /** All keys that were bound, for the help. */

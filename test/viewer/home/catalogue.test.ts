@@ -68,6 +68,7 @@ describe('Catalogue', () => {
     const catalogue = new Catalogue(lists);
     await catalogue.begin();
     expect(lists.asked.length).toBeLessThan(100);
+    expect(channelsOf(catalogue.listings).length).toBeGreaterThanOrEqual(20);
     for (const path of catalogue.open) expect(catalogue.listings.get(path)?.kind).toBe('loaded');
     for (const path of [...catalogue.open].filter(Boolean))
       if (!path.includes('/')) expect(catalogue.listings.get(`${path}/s`)?.kind).toBe('loaded');

@@ -42,9 +42,10 @@ export class Catalogue {
       const listing = await this.#descend(path);
       if (listing.kind !== 'loaded') continue;
       this.open.add(path);
-      for (const entry of listing.entries)
-        if (entry.kind === 'channel') channels++;
-        else queue.push(entry.path);
+      const groups = listing.entries.filter(({ kind }) => kind !== 'channel');
+      channels += listing.entries.length - groups.length;
+      // Down first: of a server with very much, the beginning is open as far as its channels.
+      queue.unshift(...groups.map((entry) => entry.path));
     }
     this.#changed();
   }

@@ -3,7 +3,7 @@ import type { JSX } from 'preact';
 import { useRef } from 'preact/hooks';
 import { pressArrow, stopsIn } from './arrow-keys.ts';
 import { EmptyPage } from './empty-page.tsx';
-import { counted } from './format-size.ts';
+import { counted, formatCount } from './format-size.ts';
 import { type Home, useHome } from './home.ts';
 import { LevelView } from './level-view.tsx';
 import { SearchBox } from './search-box.tsx';
@@ -11,6 +11,9 @@ import { channelsOf } from './tree.ts';
 
 /** Bar and contents. */
 export function HomePage(): JSX.Element {
+  const { catalogue } = useHome();
+  catalogue.version.value; // the lists have no signal of their own
+  const root = catalogue.listings.get('');
   const tree = useRef<HTMLElement>(null);
   const focusFirst = (): void => {
     if (tree.current !== null) stopsIn(tree.current)[0]?.focus();
@@ -23,7 +26,7 @@ export function HomePage(): JSX.Element {
             <Wings />
             Butterfly
           </h1>
-          <SearchBox onLeave={focusFirst} />
+          {root?.kind === 'loaded' && root.entries.length > 0 && <SearchBox onLeave={focusFirst} />}
         </div>
         <ConnectionLine />
       </header>
@@ -82,7 +85,7 @@ function summaryOf({ found, catalogue, query }: Home): string {
   const isDone = catalogue.isComplete.value;
   if (!isDone) return `${counted(result.total, 'channel')} so far, still looking …`;
   if (result.total === 0) return `No channel has “${query.value.trim()}” in its path.`;
-  const all = `${counted(result.total, 'channel')} of ${channelsOf(catalogue.listings).length}`;
+  const all = `${counted(result.total, 'channel')} of ${formatCount(channelsOf(catalogue.listings).length)}`;
   return result.total > result.channels.length ? `${all}; the first ${result.channels.length} are shown` : all;
 }
 

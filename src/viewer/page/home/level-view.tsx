@@ -172,9 +172,10 @@ function Together({ channels }: { readonly channels: readonly ListEntry[] }): JS
   const together = openedTogether(infos);
   if (together.length === 0) return null;
   const names = together.map(({ path }) => looked.find((entry) => entry.path === path)?.name ?? path);
+  const text = `Open ${names.join(' + ')}`;
   return (
-    <LinkToChannels paths={together.map(({ path }) => path)} class="home-together">
-      Open {names.join(' + ')}
+    <LinkToChannels paths={together.map(({ path }) => path)} class="home-together" title={text}>
+      {text}
     </LinkToChannels>
   );
 }

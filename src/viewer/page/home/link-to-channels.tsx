@@ -8,11 +8,12 @@ interface LinkProps {
   readonly class: string;
   /** Arrow keys stop here. */
   readonly isStop?: boolean;
+  readonly title?: string;
   readonly children: ComponentChildren;
 }
 
 /** @param props.paths of the channels to see. */
-export function LinkToChannels({ paths, class: name, isStop, children }: LinkProps): JSX.Element {
+export function LinkToChannels({ paths, class: name, isStop, title, children }: LinkProps): JSX.Element {
   const { deps } = useHome();
   const follow = (event: MouseEvent): void => {
     if (event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
@@ -20,7 +21,13 @@ export function LinkToChannels({ paths, class: name, isStop, children }: LinkPro
     deps.open(paths);
   };
   return (
-    <a class={name} href={deps.linkTo(paths)} onClick={follow} {...(isStop === true ? { [STOP]: '' } : {})}>
+    <a
+      class={name}
+      href={deps.linkTo(paths)}
+      onClick={follow}
+      title={title}
+      {...(isStop === true ? { [STOP]: '' } : {})}
+    >
       {children}
     </a>
   );

@@ -18,7 +18,6 @@ export function peopleOf(peers: Iterable<Peer>, myId: string): Person[] {
   const people = new Map<string, Person>();
   for (const { peer, user, name, color } of peers) {
     const id = user.id || peer;
-    if (people.has(id)) continue;
     people.set(id, {
       id,
       name: name || user.id || 'somebody',

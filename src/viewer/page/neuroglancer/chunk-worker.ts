@@ -13,10 +13,13 @@ const refetcher = new Refetcher();
 
 channel.onmessage = ({ data }: MessageEvent<ToWorker>): void => {
   if (data.kind === 'token') line.setToken(data.token);
-  else if (data.kind === 'dirty') refetcher.dirty(data.path, data.boxes);
-  else if (data.kind === 'at') {
+  else if (data.kind === 'dirty') {
+    const { path, boxes, seq } = data;
+    refetcher.dirty(path, boxes, () => channel.postMessage({ kind: 'fresh', path, seq }));
+  } else if (data.kind === 'at') {
     line.setAt(data.path, data.at);
-    refetcher.all(data.path);
+    if (data.boxes === undefined) refetcher.all(data.path);
+    else if (data.boxes.length > 0) refetcher.dirty(data.path, data.boxes);
   }
 };
 

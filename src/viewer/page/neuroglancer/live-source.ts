@@ -1,6 +1,7 @@
 /** The data source `bfly://ADDRESS`: a volume of this server over its socket, and the bodies of its segments, alive. */
 import type { DataSourceProvider } from 'neuroglancer/unstable/datasource/index.js';
 import type { LiveChannel } from '../../../client/index.ts';
+import type { PastView } from '../volume/past-moment.ts';
 import { chunkUrl } from './chunk-store.ts';
 import { LiveGraph } from './live-graph.ts';
 import { readAddress } from './volume-address.ts';
@@ -14,9 +15,12 @@ export function addressOf(url: string): string | undefined {
 }
 
 /**
- * @param open gives the channel of a path, followed; undefined where it has no bodies that could change.
+ * @param open gives the channel of a path, followed; undefined where it has no bodies that could change. @param past see `LiveGraph`.
  */
-export function liveSourceProvider(open: (path: string) => Promise<LiveChannel | undefined>): DataSourceProvider {
+export function liveSourceProvider(
+  open: (path: string) => Promise<LiveChannel | undefined>,
+  past: PastView,
+): DataSourceProvider {
   return {
     scheme: LIVE_SCHEME,
     description: 'Volume of this Butterfly server',
@@ -27,7 +31,7 @@ export function liveSourceProvider(open: (path: string) => Promise<LiveChannel |
       const subsources = base.subsources.filter(({ subsource }) => subsource.local === undefined);
       const channel = at === undefined && map === 'base' ? await open(path) : undefined;
       if (channel === undefined) return { ...base, subsources };
-      const graph = { id: 'graph', default: true, subsource: { segmentationGraph: new LiveGraph(channel) } };
+      const graph = { id: 'graph', default: true, subsource: { segmentationGraph: new LiveGraph(channel, past) } };
       return { ...base, subsources: [...subsources, graph] };
     },
   };

@@ -14,14 +14,16 @@ export interface WorkerName {
 export type ToWorker =
   /** The server takes this token from now on. */
   | { readonly kind: 'token'; readonly token: string }
-  /** Voxels of mip 0 changed. */
-  | { readonly kind: 'dirty'; readonly path: string; readonly boxes: readonly Box[] }
-  /** Show the volume as of an edit; undefined = as it is now. */
-  | { readonly kind: 'at'; readonly path: string; readonly at: number | undefined };
+  /** Voxels of mip 0 changed, by edits up to a seq. */
+  | { readonly kind: 'dirty'; readonly path: string; readonly boxes: readonly Box[]; readonly seq: number }
+  /** Show the volume as of an edit; undefined = as it is now. Only in these boxes of mip 0 it is another than what is shown; default: everywhere. */
+  | { readonly kind: 'at'; readonly path: string; readonly at: number | undefined; readonly boxes?: readonly Box[] };
 
 /** From the worker. */
 export type FromWorker =
   | { readonly kind: 'ready' }
+  /** What edits up to a seq changed of what is to be seen has come. */
+  | { readonly kind: 'fresh'; readonly path: string; readonly seq: number }
   /** The connection of the pixels. */
   | { readonly kind: 'state'; readonly state: string }
   /** It cannot go on without a (new) token. */

@@ -72,6 +72,11 @@ declare module 'neuroglancer/unstable/datasource/precomputed/backend.js' {
   }
 }
 
+declare module 'neuroglancer/unstable/segmentation_display_state/frontend.js' {
+  /** Writes red, green and blue, 0 to 1. */
+  export function getBaseObjectColor(displayState: object, root: bigint, color: Float32Array): Float32Array;
+}
+
 declare module 'neuroglancer/unstable/sliceview/chunk_format_handlers.js';
 declare module 'neuroglancer/unstable/chunk_worker.bundle.js';
 declare module '*.css';
@@ -83,7 +88,7 @@ declare module 'neuroglancer/unstable/layer/segmentation/index.js' {
   export class SegmentationUserLayer extends UserLayer {
     displayState: {
       segmentationGroupState: {
-        value: VisibleSegmentsState & { selectedSegments: IdSet; visibleSegments: IdSet };
+        value: VisibleSegmentsState & { selectedSegments: IdSet; visibleSegments: IdSet; graph: { value: unknown } };
         changed: { add(listener: () => void): () => void };
       };
       segmentSelectionState: {

@@ -14,6 +14,7 @@ import { disableContextMenu, disableWheel } from 'neuroglancer/unstable/ui/disab
 import { UrlHashBinding } from 'neuroglancer/unstable/ui/url_hash_binding.js';
 import { Viewer } from 'neuroglancer/unstable/viewer.js';
 import type { LiveChannel } from '../../../client/index.ts';
+import type { PastView } from '../volume/past-moment.ts';
 import { chunkStoreProvider } from './chunk-store.ts';
 import { liveSourceProvider } from './live-source.ts';
 import type { WorkerName } from './messages.ts';
@@ -26,13 +27,15 @@ export interface ViewerParts {
   readonly token: () => string | undefined;
   /** The channel whose bodies a segmentation shows. */
   readonly open: (path: string) => Promise<LiveChannel | undefined>;
+  /** Whether the past is shown: nothing is edited then. */
+  readonly past: PastView;
 }
 
 /** Opens a viewer; once a page. */
-export function openViewer({ element, worker, token, open }: ViewerParts): Viewer {
+export function openViewer({ element, worker, token, open, past }: ViewerParts): Viewer {
   const fetcher = { folder: worker.folder, token, chunk: undefined };
   frontendOnlyKvStoreProviderRegistry.registerBaseKvStoreProvider(() => chunkStoreProvider(fetcher));
-  registerProvider(liveSourceProvider(open));
+  registerProvider(liveSourceProvider(open, past));
   disableContextMenu();
   disableWheel();
   const display = new DisplayContext(element);

@@ -31,6 +31,8 @@ export class PixelLine {
   readonly #at = new Map<string, number>();
   readonly #open = new Map<Pull, { readonly signal: AbortSignal | undefined; urgency: number }>();
   #token: string | undefined;
+  /** Called with the next token. */
+  #waiting: ((token: string) => void)[] = [];
   #session: Promise<Session> | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
 
@@ -48,6 +50,7 @@ export class PixelLine {
   setToken(token: string): void {
     this.#token = token;
     this.#scales.clear();
+    for (const resolve of this.#waiting.splice(0)) resolve(token);
   }
 
   /** Chunks of a path that are fetched from now on are as of this edit. */
@@ -94,10 +97,15 @@ export class PixelLine {
     return scales;
   }
 
+  #nextToken(): Promise<string> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
   #connect(): Promise<Session> {
     this.#session ??= connect(socketUrl(this.#folder), {
       client: 'bfly viewer, pixels',
-      token: () => this.#token ?? '',
+      // The page asks people; what holds no more is of no use here either.
+      token: (wish) => (wish === 'connect' || this.#token === undefined ? (this.#token ?? '') : this.#nextToken()),
     }).then(
       (session) => {
         session.on('state', (state) => this.#tell({ kind: 'state', state: String(state) }));

@@ -1,12 +1,42 @@
 /** Fetches again what an edit changed, and only that. The page goes on showing the old chunk until the new one is there: no flicker. */
 
 import type { Chunk, ChunkQueueManager, ChunkSource } from 'neuroglancer/unstable/chunk_manager/backend.js';
-import { ChunkState } from 'neuroglancer/unstable/chunk_manager/base.js';
+import { ChunkPriorityTier, ChunkState } from 'neuroglancer/unstable/chunk_manager/base.js';
 import type { Box } from '../../../client/index.ts';
 import { ChunkStore } from './chunk-store.ts';
 
 /** Chunks whose old copy is still on the page while the worker counts them as queued, by source. */
 const stale = new WeakMap<ChunkSource, Set<string>>();
+
+/** Chunks that somebody waits for. */
+interface Wait {
+  readonly left: Map<ChunkSource, Set<string>>;
+  /** Whether it is known whom it waits for. */
+  isReady: boolean;
+  readonly fresh: () => void;
+}
+
+const waits = new Set<Wait>();
+
+function awaitChunk(wait: Wait, source: ChunkSource, key: string): void {
+  waits.add(wait);
+  guarded(source);
+  const keys = wait.left.get(source);
+  if (keys === undefined) wait.left.set(source, new Set([key]));
+  else keys.add(key);
+}
+
+/** A chunk has come, or never will. */
+function settled(source: ChunkSource, key: string): void {
+  for (const wait of waits) {
+    const keys = wait.left.get(source);
+    if (keys?.delete(key) !== true || keys.size > 0) continue;
+    wait.left.delete(source);
+    if (wait.left.size > 0 || !wait.isReady) continue;
+    waits.delete(wait);
+    wait.fresh();
+  }
+}
 
 /** Puts chunks that are out of date back into the queue. */
 export class Refetcher {
@@ -17,14 +47,26 @@ export class Refetcher {
     this.#managers.add(manager);
   }
 
-  /** Boxes of mip 0 of a path changed: so did those voxels of coarser levels that hold some of them. */
-  dirty(path: string, boxes: readonly Box[]): void {
-    this.#requeue(path, (source, chunk) => boxes.some((box) => meets(source, chunk, box, this.#scaleOf(path, source))));
+  /**
+   * Boxes of mip 0 of a path changed: so did those voxels of coarser levels that hold some of them.
+   *
+   * @param fresh is called once all that is to be seen of it has come.
+   */
+  dirty(path: string, boxes: readonly Box[], fresh: () => void = () => {}): void {
+    this.#requeue(
+      path,
+      (source, chunk) => boxes.some((box) => meets(source, chunk, box, this.#scaleOf(path, source))),
+      fresh,
+    );
   }
 
   /** All chunks of a path are out of date. */
   all(path: string): void {
-    this.#requeue(path, () => true);
+    this.#requeue(
+      path,
+      () => true,
+      () => {},
+    );
   }
 
   /** How many voxels of mip 0 lie along an edge of the source's voxels: by the level's key, which names their size in nm. */
@@ -37,14 +79,23 @@ export class Refetcher {
     return [...this.#managers].flatMap(({ sources }) => [...sources].filter((source) => isOf(source, path)));
   }
 
-  #requeue(path: string, isOut: (source: ChunkSource, chunk: Chunk) => boolean): void {
+  #requeue(path: string, isOut: (source: ChunkSource, chunk: Chunk) => boolean, fresh: () => void): void {
+    const wait: Wait = { left: new Map(), isReady: false, fresh };
     for (const manager of this.#managers) {
       for (const source of manager.sources) {
         if (!isOf(source, path)) continue;
-        for (const chunk of [...source.chunks.values()]) if (isOut(source, chunk)) requeue(manager, source, chunk);
+        for (const chunk of [...source.chunks.values()]) {
+          if (!isOut(source, chunk)) continue;
+          if (chunk.priorityTier === ChunkPriorityTier.VISIBLE) awaitChunk(wait, source, chunk.key);
+          requeue(manager, source, chunk);
+        }
       }
       manager.scheduleUpdate();
     }
+    wait.isReady = true;
+    if (wait.left.size > 0) return;
+    waits.delete(wait);
+    fresh();
   }
 }
 
@@ -98,12 +149,15 @@ function guarded(source: ChunkSource): Set<string> {
   stale.set(source, keys);
   const { removeChunk, chunkStateChanged } = source;
   source.removeChunk = (chunk) => {
+    settled(source, chunk.key);
     if (keys.delete(chunk.key))
       source.rpc.invoke('Chunk.update', { id: chunk.key, state: ChunkState.EXPIRED, source: source.rpcId });
     return removeChunk.call(source, chunk);
   };
   source.chunkStateChanged = (chunk, before) => {
-    if (chunk.state === ChunkState.GPU_MEMORY || chunk.state === ChunkState.SYSTEM_MEMORY) keys.delete(chunk.key);
+    const isThere = chunk.state === ChunkState.GPU_MEMORY || chunk.state === ChunkState.SYSTEM_MEMORY;
+    if (isThere) keys.delete(chunk.key);
+    if (isThere || chunk.state === ChunkState.FAILED) settled(source, chunk.key);
     return chunkStateChanged.call(source, chunk, before);
   };
   return keys;

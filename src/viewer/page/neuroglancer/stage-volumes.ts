@@ -2,10 +2,12 @@
 
 import type { ManagedUserLayer, UserLayer } from 'neuroglancer/unstable/layer/index.js';
 import { SegmentationUserLayer } from 'neuroglancer/unstable/layer/segmentation/index.js';
+import { getBaseObjectColor } from 'neuroglancer/unstable/segmentation_display_state/frontend.js';
 import type { Viewer } from 'neuroglancer/unstable/viewer.js';
 import type { ChannelInfo, LiveChannel } from '../../../client/index.ts';
 import type { StageVolume } from '../stage.ts';
 import type { OpenChannel } from '../volume/open-channels.ts';
+import { LiveGraph } from './live-graph.ts';
 import { addressOf } from './live-source.ts';
 import { readAddress } from './volume-address.ts';
 
@@ -45,6 +47,15 @@ export class StageVolumes {
   segmentsOf(name: string): Segments | undefined {
     const layer = this.#viewer.layerManager.getLayerByName(name)?.layer;
     return layer instanceof SegmentationUserLayer ? layer.displayState : undefined;
+  }
+
+  /** The bodies of a path, of each layer that shows them. */
+  graphsOf(path: string): LiveGraph[] {
+    return this.#viewer.layerManager.managedLayers.flatMap(({ layer }) => {
+      if (!(layer instanceof SegmentationUserLayer)) return [];
+      const graph = layer.displayState.segmentationGroupState.value.graph.value;
+      return graph instanceof LiveGraph && graph.channel.path === path ? [graph] : [];
+    });
   }
 
   #look(): void {
@@ -119,5 +130,12 @@ class LayerVolume implements StageVolume {
     if (under?.hasSelectedSegment !== true) return undefined;
     const { selectedSegment: root, baseValue: base = root } = under;
     return { base, root };
+  }
+
+  colorOf(root: bigint): string | undefined {
+    const state = this.#segments;
+    if (state === undefined) return undefined;
+    const [red = 1, green = 1, blue = 1] = getBaseObjectColor(state, root, new Float32Array(3));
+    return `rgb(${[red, green, blue].map((part) => Math.round(255 * part)).join(' ')})`;
   }
 }

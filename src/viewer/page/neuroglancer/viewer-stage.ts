@@ -3,20 +3,23 @@ import { StatusMessage } from 'neuroglancer/unstable/status.js';
 import type { Viewer } from 'neuroglancer/unstable/viewer.js';
 import { Emitter } from '../../../client/events.ts';
 import { onNextFrame } from '../next-frame.ts';
-import type { KeyBinding, Place, Stage, StageEvents, StagePanel, StageVolume } from '../stage.ts';
+import type {
+  KeyBinding,
+  Place,
+  Stage,
+  StageBodies,
+  StageEvents,
+  StageLook,
+  StagePanel,
+  StageVolume,
+} from '../stage.ts';
 import type { OpenChannel } from '../volume/open-channels.ts';
 import { stagePanel } from './stage-panel.ts';
 import { StageVolumes } from './stage-volumes.ts';
 
 const NM = 1e9;
-/** What follows somebody else: where one looks, and how. */
-const VIEW_KEYS = [
-  'position',
-  'crossSectionScale',
-  'crossSectionOrientation',
-  'projectionScale',
-  'projectionOrientation',
-];
+/** The quaternion that turns nothing. */
+const UPRIGHT = [0, 0, 0, 1];
 /** How long a word stays, ms. */
 const SAID_MS = { info: 3_000, error: 8_000 };
 
@@ -25,7 +28,7 @@ export interface StageParts {
   readonly viewer: Viewer;
   readonly element: HTMLElement;
   readonly channelOf: (path: string) => Promise<OpenChannel>;
-  readonly showAt: (path: string, at: number | undefined) => void;
+  readonly showAt: Stage['showAt'];
 }
 
 /** The stage of one viewer. */
@@ -36,6 +39,8 @@ export class ViewerStage implements Stage {
   readonly #events = new Emitter<Record<keyof StageEvents, undefined>>();
   readonly #volumes: StageVolumes;
   readonly #keys: KeyBinding[] = [];
+  /** Bodies that are shown instead of the present ones, by path. */
+  readonly #bodies = new Map<string, StageBodies>();
   #panels = new Map<object, StagePanel>();
   #actions = 0;
 
@@ -43,11 +48,15 @@ export class ViewerStage implements Stage {
     this.#viewer = viewer;
     this.element = element;
     this.showAt = showAt;
-    const volumes = onNextFrame(() => this.#events.emit('volumes', undefined));
+    const volumes = onNextFrame(() => {
+      for (const path of this.#bodies.keys()) this.#showOtherBodies(path);
+      this.#events.emit('volumes', undefined);
+    });
     this.#volumes = new StageVolumes(viewer, channelOf, () => volumes.ask());
     viewer.mouseState.changed.add(() => this.#events.emit('pointer', undefined));
     viewer.display.updateFinished.add(() => this.#events.emit('drawn', undefined));
     viewer.navigationState.changed.add(() => this.#events.emit('view', undefined));
+    viewer.perspectiveNavigationState.changed.add(() => this.#events.emit('view', undefined));
     viewer.layout.changed.add(() => this.#events.emit('view', undefined));
   }
 
@@ -93,8 +102,7 @@ export class ViewerStage implements Stage {
     });
     position.value = value;
     if (nmPerPixel === undefined) return;
-    const { canonicalVoxelPhysicalSize } = this.#viewer.displayDimensionRenderInfo.value;
-    navigationState.zoomFactor.value = nmPerPixel / (canonicalVoxelPhysicalSize * NM);
+    navigationState.zoomFactor.value = nmPerPixel / this.#voxelNm;
   }
 
   select(volume: string, ids: readonly bigint[], { only = false }: { readonly only?: boolean } = {}): void {
@@ -108,30 +116,61 @@ export class ViewerStage implements Stage {
     }
   }
 
+  showBodies(path: string, bodies: StageBodies | undefined, changed?: Iterable<bigint>): void {
+    if (bodies === undefined) this.#bodies.delete(path);
+    else this.#bodies.set(path, bodies);
+    for (const graph of this.#volumes.graphsOf(path)) graph.showBodies(bodies, changed);
+  }
+
+  /** In layers that came later. */
+  #showOtherBodies(path: string): void {
+    const bodies = this.#bodies.get(path);
+    for (const graph of this.#volumes.graphsOf(path)) if (graph.otherBodies !== bodies) graph.showBodies(bodies);
+  }
+
   viewState(): unknown {
     return this.#viewer.state.toJSON();
   }
 
-  follow(state: unknown): void {
-    if (typeof state !== 'object' || state === null) return;
-    const theirs = state as Readonly<Record<string, unknown>>;
-    const kept = Object.fromEntries(
-      VIEW_KEYS.flatMap((key) => (theirs[key] === undefined ? [] : [[key, theirs[key]]])),
-    );
-    const own = this.#viewer.state.toJSON() as Readonly<Record<string, unknown>>;
-    for (const key of ['crossSectionOrientation', 'projectionOrientation'])
-      if (kept[key] === undefined && own[key] !== undefined) kept[key] = [0, 0, 0, 1];
-    this.#restore(kept);
+  get look(): StageLook {
+    const { crossSectionOrientation, projectionOrientation, perspectiveNavigationState } = this.#viewer;
+    const turn = turnOf(crossSectionOrientation);
+    const turn3d = turnOf(projectionOrientation);
+    return {
+      place: this.place,
+      nmPerPixel: this.#viewer.navigationState.zoomFactor.value * this.#voxelNm,
+      nmDeep: perspectiveNavigationState.zoomFactor.value * this.#voxelNm,
+      ...(turn === undefined ? {} : { turn }),
+      ...(turn3d === undefined ? {} : { turn3d }),
+    };
   }
 
-  /** Only what is named: Neuroglancer's own `restoreState` puts all the rest back to how it began. */
-  #restore(state: Readonly<Record<string, unknown>>): void {
-    for (const [key, value] of Object.entries(state)) this.#viewer.state.children.get(key)?.restoreState(value);
+  follow({ place, nmPerPixel, turn = UPRIGHT, nmDeep, turn3d = UPRIGHT }: StageLook): void {
+    const { crossSectionOrientation, projectionOrientation, perspectiveNavigationState } = this.#viewer;
+    this.goTo(place, nmPerPixel);
+    perspectiveNavigationState.zoomFactor.value = nmDeep / this.#voxelNm;
+    if (!isSame(crossSectionOrientation.orientation, turn)) crossSectionOrientation.restoreState(turn);
+    if (!isSame(projectionOrientation.orientation, turn3d)) projectionOrientation.restoreState(turn3d);
+  }
+
+  /** Size of the voxel that zooms count in. */
+  get #voxelNm(): number {
+    return this.#viewer.displayDimensionRenderInfo.value.canonicalVoxelPhysicalSize * NM;
   }
 
   bind(keys: readonly KeyBinding[]): () => void {
     this.#keys.push(...keys);
-    for (const { key, run } of keys) {
+    const inTime = keys.filter(({ when }) => when !== undefined);
+    const onDown = (event: KeyboardEvent): void => {
+      const binding = inTime.find(({ key, when }) => key === keyOf(event) && when?.() === true);
+      if (binding === undefined || isTyping(event)) return;
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      binding.run();
+    };
+    if (inTime.length > 0) addEventListener('keydown', onDown, true);
+    for (const { key, run, when } of keys) {
+      if (when !== undefined) continue;
       const action = `bfly-${++this.#actions}`;
       this.#viewer.inputEventBindings.global.set(key, action);
       this.#viewer.bindAction(action, () => run());
@@ -145,8 +184,10 @@ export class ViewerStage implements Stage {
     addEventListener('keyup', onUp);
     return () => {
       removeEventListener('keyup', onUp);
+      removeEventListener('keydown', onDown, true);
       for (const binding of keys) {
         this.#keys.splice(this.#keys.indexOf(binding), 1);
+        if (binding.when !== undefined) continue;
         this.#viewer.inputEventBindings.global.delete(binding.key);
       }
     };
@@ -159,4 +200,27 @@ export class ViewerStage implements Stage {
   say(text: string, kind: 'info' | 'error' = 'info'): void {
     StatusMessage.showTemporaryMessage(text, SAID_MS[kind]);
   }
+}
+
+/** Undefined where nothing is turned. */
+function turnOf({ orientation }: { readonly orientation: ArrayLike<number> }): number[] | undefined {
+  return isSame(orientation, UPRIGHT) ? undefined : Array.from(orientation);
+}
+
+function isSame(a: ArrayLike<number>, b: readonly number[]): boolean {
+  return b.every((value, i) => Math.abs((a[i] ?? 0) - value) < 1e-6);
+}
+
+/** A key as bindings name it. */
+function keyOf({ code, ctrlKey, metaKey, altKey, shiftKey }: KeyboardEvent): string {
+  const held = [altKey && 'alt', (ctrlKey || metaKey) && 'control', shiftKey && 'shift'];
+  return [...held.filter((name) => name !== false), code.toLowerCase()].join('+');
+}
+
+/** Whether a key belongs to a field, a list, or a window over the view; Enter belongs to a button too. */
+function isTyping({ target, code }: KeyboardEvent): boolean {
+  if (!(target instanceof HTMLElement)) return false;
+  if (target.isContentEditable || target.closest('input:not([type=range]), textarea, select, dialog, [role=dialog]'))
+    return true;
+  return code === 'Enter' && target.closest('button, a, summary') !== null;
 }

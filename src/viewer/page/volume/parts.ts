@@ -1,10 +1,11 @@
 /** The parts of a view: panels and tools, each in a folder of its own. One line each. */
+import { startTools } from '../tools/start-tools.tsx';
 import type { VolumeView } from './volume-view.ts';
 
 /** Starts a part on a view. @returns a function that ends it. */
 type Part = (view: VolumeView) => () => void;
 
-const PARTS: readonly Part[] = [];
+const PARTS: readonly Part[] = [startTools];
 
 /** Starts all parts. @returns a function that ends them. */
 export function startParts(view: VolumeView): () => void {

@@ -1,5 +1,8 @@
 /** A view on some channels: Neuroglancer, alive, and our panels around it. */
+import { signal } from '@preact/signals';
 import type { Box, Session } from '../../../client/index.ts';
+import type { Access } from '../access.ts';
+import type { KeptWriters } from '../kept-writers.ts';
 import type { FromWorker, ToWorker } from '../neuroglancer/messages.ts';
 import { openViewer } from '../neuroglancer/open-viewer.ts';
 import { ViewerStage } from '../neuroglancer/viewer-stage.ts';
@@ -7,6 +10,7 @@ import { onNextFrame } from '../next-frame.ts';
 import { takeToken } from '../token.ts';
 import { OpenChannels } from './open-channels.ts';
 import { startParts } from './parts.ts';
+import { PastMoment } from './past-moment.ts';
 import type { VolumeView } from './volume-view.ts';
 import './volume.css';
 
@@ -15,12 +19,14 @@ export interface VolumeDeps {
   readonly session: Session;
   /** The page's folder on the server. */
   readonly folder: string;
+  readonly access: Access;
+  readonly kept: KeptWriters;
 }
 
 /** Shows the view that the address names. @returns a function that ends it. */
-export function showVolume(root: HTMLElement, { session, folder }: VolumeDeps): () => void {
+export function showVolume(root: HTMLElement, { session, folder, access, kept }: VolumeDeps): () => void {
   const { bar, element, dock } = layOut(root);
-  const line = new BroadcastChannel(`bfly-${crypto.randomUUID()}`);
+  const line = new BroadcastChannel(`bfly-${crypto.getRandomValues(new Uint32Array(4)).join('-')}`);
   const tellWorker = (message: ToWorker): void => line.postMessage(message);
   const listeners = new Set<(message: FromWorker) => void>();
   line.onmessage = ({ data }: MessageEvent<FromWorker>): void => {
@@ -28,8 +34,9 @@ export function showVolume(root: HTMLElement, { session, folder }: VolumeDeps): 
   };
   const channels = new OpenChannels(session, ({ channel }) => refetch(channel, tellWorker));
   const token = takeToken();
+  const past = new PastMoment();
   const viewer = openViewer({
-    element,
+    ...{ element, past },
     worker: { channel: line.name, folder, ...(token === undefined ? {} : { token }) },
     token: takeToken,
     open: async (path) => {
@@ -40,13 +47,14 @@ export function showVolume(root: HTMLElement, { session, folder }: VolumeDeps): 
   const stage = new ViewerStage({
     ...{ viewer, element },
     channelOf: (path) => channels.of(path),
-    showAt: (path, at) => tellWorker({ kind: 'at', path, at }),
+    showAt: (path, at, boxes) => tellWorker({ kind: 'at', path, at, ...(boxes === undefined ? {} : { boxes }) }),
   });
   const onWorker = (listener: (message: FromWorker) => void): (() => void) => {
     listeners.add(listener);
     return () => void listeners.delete(listener);
   };
-  const view: VolumeView = { session, stage, channels, dock, bar, tellWorker, onWorker };
+  const tool = signal('');
+  const view: VolumeView = { session, stage, channels, past, dock, bar, tool, access, kept, tellWorker, onWorker };
   const end = startParts(view);
   // For scripts on the page, and for tests.
   Object.assign(window, { viewer, bfly: view });
@@ -82,12 +90,14 @@ function layOut(root: HTMLElement): { bar: HTMLElement; element: HTMLElement; do
 /** What edits change is fetched again, at most once a frame. */
 function refetch(channel: Awaited<ReturnType<OpenChannels['of']>>['channel'], tell: (message: ToWorker) => void): void {
   let boxes: Box[] = [];
+  let seq = 0;
   const frame = onNextFrame(() => {
     const dirty = boxes;
     boxes = [];
-    tell({ kind: 'dirty', path: channel.path, boxes: dirty });
+    tell({ kind: 'dirty', path: channel.path, boxes: dirty, seq });
   });
   channel.subscription.on('edits', (edits) => {
+    seq = edits.at(-1)?.seq ?? seq;
     for (const { changes } of edits) for (const [mip, box] of changes.touched ?? []) if (mip === 0) boxes.push(box);
     if (boxes.length > 0) frame.ask();
   });

@@ -1,0 +1,184 @@
+/** The rows of one channel that is followed, as shapes: what others and we make of them, and what is near where there are too many. */
+import type { ChannelInfo, LiveChannel, Row, Session, Subscription } from '../../../client/index.ts';
+import { readIds } from '../../../client/index.ts';
+import { onNextFrame } from '../next-frame.ts';
+import type { Place } from '../stage.ts';
+import { focusBox, hasManyRows, mustRefocus, rowCount } from './large-tables.ts';
+import { RowStore } from './row-store.ts';
+import { SHOWN_TABLES, type ShownTable } from './shape.ts';
+
+/** The view rests so long before what is near it is loaded, ms. */
+const REST_MS = 300;
+
+/** What the rows of a channel are made from. */
+export interface ChannelRowsParts {
+  readonly session: Session;
+  readonly path: string;
+  readonly info: ChannelInfo;
+  readonly channel: LiveChannel;
+  /** Hears of every change, at most once a frame. */
+  readonly changed: () => void;
+  /** Others came, went or moved. */
+  readonly peersChanged: () => void;
+}
+
+/** Follows the rows of a channel until `close`. */
+export class ChannelRows {
+  readonly path: string;
+  readonly info: ChannelInfo;
+  readonly channel: LiveChannel;
+  readonly store: RowStore;
+  /** Names of authors by their ids, as edits told them. */
+  readonly names = new Map<string, string>();
+  readonly #changed: () => void;
+  /** Follows the rows near the view, where there are many. */
+  readonly #near: Subscription | undefined;
+  readonly #ends: (() => void)[] = [];
+  readonly #frame = onNextFrame(() => this.#flush());
+  #isStale = true;
+  #isOver = false;
+  #loaded: ReturnType<typeof focusBox> | undefined;
+  #rest: ReturnType<typeof setTimeout> | undefined;
+
+  constructor({ session, path, info, channel, changed, peersChanged }: ChannelRowsParts) {
+    this.path = path;
+    this.info = info;
+    this.channel = channel;
+    this.#changed = changed;
+    this.#near = hasManyRows(info) ? session.subscribe(path, { snapshot: false }) : undefined;
+    this.store = new RowStore(info, this.#source(), () => new Promise((resolve) => setTimeout(resolve)));
+    this.#ends.push(
+      channel.on('change', () => this.#ownChanged()),
+      channel.subscription.on('peers', () => peersChanged()),
+    );
+    for (const subscription of this.#subscriptions) this.#follow(subscription);
+    this.#frame.ask();
+  }
+
+  /** Rows of the tables that are there, loaded or not. */
+  get total(): number {
+    return this.#near === undefined ? this.store.count : Math.max(rowCount(this.info), this.store.count);
+  }
+
+  /** Whether only rows near the view are here. */
+  get isPartial(): boolean {
+    return this.#near !== undefined;
+  }
+
+  /** The view is elsewhere: what is near it is loaded, when it rests. @param size what is seen along an axis, nm. */
+  look(place: Place, size: number): void {
+    if (this.#near === undefined) return;
+    clearTimeout(this.#rest);
+    this.#rest = setTimeout(() => this.#focus(place, size), this.#loaded === undefined ? 0 : REST_MS);
+  }
+
+  /** A name for the author of a row. */
+  nameOf(author: string): string | undefined {
+    return this.names.get(author);
+  }
+
+  close(): void {
+    this.#isOver = true;
+    clearTimeout(this.#rest);
+    this.#frame.cancel();
+    this.store.close();
+    this.#near?.close();
+    for (const end of this.#ends) end();
+  }
+
+  get #subscriptions(): readonly Subscription[] {
+    return [this.#near, this.channel.subscription].filter((one) => one !== undefined);
+  }
+
+  #source(): ConstructorParameters<typeof RowStore>[1] {
+    const { channel } = this;
+    return {
+      certain: (table) => this.#certain(table),
+      row: (table, key) => {
+        if (this.#near === undefined || this.#isOwn(table, key)) return channel.view.row(table, key);
+        return this.#near.state.row(table, key) ?? channel.subscription.state.row(table, key);
+      },
+      own: () => ownKeys(channel),
+    };
+  }
+
+  *#certain(table: ShownTable): Generator<Row> {
+    for (const subscription of this.#subscriptions) yield* subscription.state.rows(table).values();
+  }
+
+  #isOwn(table: ShownTable, key: bigint): boolean {
+    for (const [ownTable, ownKey] of ownKeys(this.channel)) if (ownTable === table && ownKey === key) return true;
+    return false;
+  }
+
+  #follow(subscription: Subscription): void {
+    this.#ends.push(
+      subscription.on('edits', (edits) => {
+        for (const { changes, user } of edits) {
+          if (user.name !== '') this.names.set(user.id, user.name);
+          for (const table of SHOWN_TABLES) {
+            for (const { key } of changes.rows?.[table] ?? []) this.store.mark(table, key);
+            for (const key of changes.gone?.[table] ?? []) this.store.mark(table, key);
+          }
+        }
+        this.#frame.ask();
+      }),
+      subscription.on('state', ({ loading }) => {
+        if (loading) this.#isStale = true;
+        else if (this.#isStale) this.#frame.ask();
+      }),
+      subscription.on('reset', () => {
+        this.#isStale = true;
+      }),
+    );
+  }
+
+  #ownChanged(): void {
+    this.store.markOwn();
+    this.#frame.ask();
+  }
+
+  #flush(): void {
+    if (this.#isOver) return;
+    const isLoading = this.#subscriptions.some(({ loading }) => loading);
+    if (this.#isStale && !isLoading) {
+      this.#isStale = false;
+      void this.store.rebuild().then((isDone) => {
+        if (isDone && !this.#isOver) this.#changed();
+      });
+      return;
+    }
+    // While a snapshot comes in its rows are not all here: what was shown stays.
+    if (!isLoading && this.store.flush()) this.#changed();
+  }
+
+  #focus(place: Place, size: number): void {
+    const box = focusBox(this.info, place, size);
+    if (this.#near === undefined || this.#isOver || !mustRefocus(this.#loaded, box)) return;
+    this.#loaded = box;
+    this.#near.focus({ box, kinds: ['put', 'delete', 'undo'] }).then(
+      () => {
+        this.#isStale = true;
+        this.#frame.ask();
+      },
+      () => {
+        // The line is gone: the subscription takes it up again by itself.
+      },
+    );
+  }
+}
+
+/** Keys of rows that edits put or delete which nobody has answered. Rows without key have -1, -2, … in the order of the edits. */
+function* ownKeys(channel: LiveChannel): Generator<readonly [ShownTable, bigint]> {
+  let unnamed = 0n;
+  for (const { ops } of channel.unsaved)
+    for (const op of ops) {
+      const table = SHOWN_TABLES.find((name) => name === op['table']);
+      if (op['op'] === 'put' && Array.isArray(op['rows']))
+        for (const row of op['rows'] as readonly Row[]) {
+          const { key = --unnamed } = row as { readonly key?: bigint };
+          if (table !== undefined) yield [table, key];
+        }
+      else if (op['op'] === 'delete' && table !== undefined) for (const key of readIds(op['keys'])) yield [table, key];
+    }
+}

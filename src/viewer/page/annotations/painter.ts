@@ -1,0 +1,99 @@
+/** Draws outlines of shapes on a canvas. */
+import type { Outline, Pixel } from './outline.ts';
+
+/** What is drawn of one shape. */
+export interface Mark {
+  readonly outline: Outline;
+  readonly color: string;
+  readonly text: string;
+  readonly isSelected: boolean;
+  /** Not there yet: dashed. */
+  readonly isDraft?: boolean;
+}
+
+const EDGE = 'rgb(0 0 0 / 65%)';
+const HALO = '#fff';
+const FONT = '12px system-ui, sans-serif';
+const DOT = 4;
+const HEAD = 9;
+/** Texts at once, and letters of one. */
+const MAX_TEXTS = 150;
+const MAX_LETTERS = 48;
+/** Of what is paler no text is shown. */
+const TEXT_ALPHA = 0.35;
+
+/** Draws marks, the selected ones over all others, then their texts where there is room. */
+export function paint(context: CanvasRenderingContext2D, marks: readonly Mark[]): void {
+  const ordered = [...marks.filter(({ isSelected }) => !isSelected), ...marks.filter(({ isSelected }) => isSelected)];
+  context.lineJoin = 'round';
+  context.lineCap = 'round';
+  for (const mark of ordered) paintMark(context, mark);
+  context.globalAlpha = 1;
+  context.font = FONT;
+  context.textBaseline = 'middle';
+  const taken: (readonly [x: number, y: number, width: number])[] = [];
+  for (const mark of ordered.toReversed()) {
+    if (taken.length >= MAX_TEXTS) break;
+    if (mark.text !== '' && mark.outline.alpha >= TEXT_ALPHA) paintText(context, mark, taken);
+  }
+}
+
+function paintMark(context: CanvasRenderingContext2D, { outline, color, isSelected, isDraft }: Mark): void {
+  const { alpha, lines, dots, hasHead } = outline;
+  context.globalAlpha = isSelected ? Math.max(alpha, 0.6) : alpha;
+  context.setLineDash(isDraft === true ? [5, 5] : []);
+  if (lines.length > 0) {
+    context.beginPath();
+    for (const [first, ...rest] of lines) {
+      if (first === undefined) continue;
+      context.moveTo(first[0], first[1]);
+      for (const [x, y] of rest) context.lineTo(x, y);
+    }
+    if (hasHead) addHead(context, lines.at(-1) ?? []);
+    stroke(context, isSelected ? HALO : EDGE, isSelected ? 5 : 3.5);
+    stroke(context, color, 2);
+  }
+  context.setLineDash([]);
+  for (const [x, y] of dots) {
+    context.beginPath();
+    context.arc(x, y, DOT, 0, 2 * Math.PI);
+    context.fillStyle = color;
+    context.fill();
+    stroke(context, isSelected ? HALO : EDGE, isSelected ? 2.5 : 1.5);
+  }
+}
+
+function stroke(context: CanvasRenderingContext2D, color: string, width: number): void {
+  context.strokeStyle = color;
+  context.lineWidth = width;
+  context.stroke();
+}
+
+/** Two strokes back from the end of a line. */
+function addHead(context: CanvasRenderingContext2D, line: readonly Pixel[]): void {
+  const [from, to] = [line.at(-2), line.at(-1)];
+  if (from === undefined || to === undefined) return;
+  const angle = Math.atan2(to[1] - from[1], to[0] - from[0]);
+  for (const side of [-0.45, 0.45]) {
+    context.moveTo(to[0], to[1]);
+    context.lineTo(to[0] - HEAD * Math.cos(angle + side), to[1] - HEAD * Math.sin(angle + side));
+  }
+}
+
+function paintText(
+  context: CanvasRenderingContext2D,
+  { outline, text, isSelected }: Mark,
+  taken: (readonly [number, number, number])[],
+): void {
+  const letters = text.length > MAX_LETTERS ? `${text.slice(0, MAX_LETTERS - 1)}…` : text;
+  const [x, y] = [outline.label[0] + 8, outline.label[1] - 9];
+  const { width } = context.measureText(letters);
+  const isFree = taken.every(([x0, y0, w]) => Math.abs(y - y0) > 13 || x > x0 + w || x + width < x0);
+  if (!isFree && !isSelected) return;
+  taken.push([x, y, width]);
+  context.lineWidth = 3;
+  context.strokeStyle = 'rgb(0 0 0 / 80%)';
+  context.strokeText(letters, x, y);
+  context.fillStyle = '#fff';
+  context.fillText(letters, x, y);
+}

@@ -9,10 +9,14 @@ import {
   type VolumeType,
   volumeOf,
 } from '../../protocol/volume.ts';
+import { MAX_TILE_INDEX } from '../database/keys.ts';
 import { pyramid } from '../image/downsample.ts';
 import type { SourceInfo } from '../image/source.ts';
 import type { VolumeSpec } from '../image/tile-maker.ts';
 import { butterflyBlock, defaultChunk, fitsOneChunk } from '../query/query.ts';
+
+/** Levels that keys of tiles tell apart. */
+const MAX_LEVELS = 256;
 
 /** What the configuration of a channel says of its layout. */
 export interface LayoutWish {
@@ -122,6 +126,7 @@ export function layOut(entry: LayoutWish, info: SourceInfo, levels: 'on-demand' 
   const coarsest = mips[sourceMips - 1];
   const built = coarsest === undefined ? [] : pyramid(coarsest);
   // All levels, whether they are offered or not: an ingest takes up what was made on demand.
+  checkKeys(entry.path, [...mips, ...built]);
   const grids = [...mips, ...built].map(({ shape, chunk, offset }) => [shape, chunk, offset]);
   mips.push(...built.slice(0, levels === 'all' ? undefined : ON_DEMAND_LEVELS));
   return {
@@ -142,6 +147,18 @@ export function layOut(entry: LayoutWish, info: SourceInfo, levels: 'on-demand' 
     ownChunks,
     shifts,
   };
+}
+
+/** @throws BflyError UNSUPPORTED for levels and tiles that the store has no keys for. */
+function checkKeys(path: string, mips: readonly MipInfo[]): void {
+  if (mips.length > MAX_LEVELS)
+    throw new BflyError('UNSUPPORTED', `${path} has ${mips.length} levels; at most ${MAX_LEVELS} would be right`);
+  for (const { shape, chunk } of mips)
+    if (shape.some((size, axis) => Math.ceil(size / (chunk[axis] as number)) > MAX_TILE_INDEX))
+      throw new BflyError(
+        'UNSUPPORTED',
+        `${path} has ${shape.join('×')} voxels in tiles of ${chunk.join('×')}; at most ${MAX_TILE_INDEX} tiles along an axis would be right`,
+      );
 }
 
 /** The configured offset in voxels of a level. Source: parity.md 2, floor(offset / scale). */

@@ -57,9 +57,10 @@ export class ChunkedSource implements Source {
   readonly #recent: RecentValues<Uint8Array | undefined>;
   readonly #close: () => void;
 
-  /** @param close frees what the levels read from. */
+  /** @param close frees what the levels read from. @throws BflyError UNSUPPORTED as `checkChunks`. */
   constructor(info: Omit<SourceInfo, 'mips'>, levels: readonly ChunkedLevel[], close: () => void) {
     this.info = { ...info, mips: levels.map(({ mip }) => mip) };
+    checkChunks(this.info.mips);
     this.#levels = levels;
     this.#close = close;
     // Two of the largest chunks: a read along their border would else decode both for each of its rows of tiles.
@@ -109,6 +110,21 @@ export class ChunkedSource implements Source {
       throw chunkFault(`chunk ${level?.nameOf(index)} is broken`, cause);
     }
   }
+}
+
+/** A chunk of fewer voxels is no chunk: one tile would take tens of thousands of files. */
+const LEAST_CHUNK_VOXELS = 8;
+/** Unless the level has no more of them than this. */
+const FEW_CHUNKS = 32_768;
+
+/** @throws BflyError UNSUPPORTED where chunks are so small that nobody could wait for a tile. */
+export function checkChunks(mips: readonly MipInfo[]): void {
+  for (const { shape, chunk } of mips)
+    if (volumeOf(chunk) < LEAST_CHUNK_VOXELS && volumeOf(shape) / volumeOf(chunk) > FEW_CHUNKS)
+      throw new BflyError(
+        'UNSUPPORTED',
+        `its chunks of ${chunk.join('×')} voxels are too small for a volume of ${shape.join('×')}: 64×64×64 would be right`,
+      );
 }
 
 /** The error of a chunk that cannot be read: what went wrong, without paths; a server that is away stays that. */

@@ -5,6 +5,7 @@ import { type Box, BYTES_PER_VOXEL, boxShape, type DType, mipBox, type Vec3, vol
 import { contains, intersect } from '../query/box.ts';
 import { copyBox } from '../query/copy-box.ts';
 import type { ByteStore } from './byte-store.ts';
+import { checkChunks } from './chunked-source.ts';
 import { decodeCompresso } from './compresso.ts';
 import { decodeGrey, jpegFrame } from './grey-image.ts';
 import { inParallel } from './in-parallel.ts';
@@ -107,6 +108,7 @@ class PrecomputedSource implements Source {
             mostBytes(volumeOf(mip.chunk) * BYTES_PER_VOXEL[dtype]),
           ),
     );
+    checkChunks(scales.map(({ mip }) => mip));
     this.info = { kind: 'precomputed', type, dtype, mips: scales.map(({ mip }) => mip), voxelKnown: true, fingerprint };
   }
 

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { Piscina } from 'piscina';
 import { BflyError } from '../../protocol/errors.ts';
 import type { DType, EncodingName } from '../../protocol/volume.ts';
+import { isRemoteUrl } from '../utility/remote-url.ts';
 import type { ByteRange, SourceFile, SourceInfo } from './source.ts';
 import type {
   CoarserTile,
@@ -15,12 +16,17 @@ import type {
 } from './tile-maker.ts';
 import type { Outcome } from './tile-worker.ts';
 import type { VoxelWork } from './voxel-work.ts';
+import { WorkerLanes } from './worker-lanes.ts';
 
 /** The worker is compiled code whether this file runs compiled or as TypeScript (as in tests, after a build). */
 const WORKER = new URL(
   import.meta.url.endsWith('.ts') ? '../../dist/src/image/tile-worker.js' : './tile-worker.js',
   import.meta.url,
 ).href;
+
+/** Tasks of one thread at a time. One that waits for a disk or for sharp leaves time for another; for other machines they wait longer. */
+const LOCAL_TASKS = 2;
+const REMOTE_TASKS = 6;
 
 /** Settings of a pool. */
 export interface WorkerOptions {
@@ -33,32 +39,38 @@ export interface WorkerOptions {
 /** A `TileMaker` on worker threads. */
 export class WorkerTileMaker implements TileMaker {
   readonly #pool: Piscina;
+  readonly #lanes: WorkerLanes;
   #closing = false;
   readonly #admit: (spec: VolumeSpec) => Promise<VolumeSpec>;
 
   constructor(options: WorkerOptions = {}) {
     this.#admit = options.admit ?? (async (spec) => spec);
+    const threads = options.threads ?? Math.min(8, availableParallelism());
+    this.#lanes = new WorkerLanes({
+      local: LOCAL_TASKS * threads,
+      remote: REMOTE_TASKS * threads,
+      perRemote: LOCAL_TASKS * threads,
+    });
     this.#pool = new Piscina({
       filename: WORKER,
       minThreads: 1,
-      maxThreads: options.threads ?? Math.min(8, availableParallelism()),
-      // A worker that waits for a disk or for sharp has time for another tile.
-      concurrentTasksPerWorker: 2,
+      maxThreads: threads,
+      concurrentTasksPerWorker: LOCAL_TASKS + REMOTE_TASKS,
       idleTimeout: 60_000,
       execArgv: [],
     });
   }
 
   async open(spec: VolumeSpec): Promise<SourceInfo> {
-    return this.#run('open', await this.#admit(spec));
+    return this.#run('open', await this.#admit(spec), spec);
   }
 
   async fromSource(tile: SourceTile): Promise<MadeTile> {
-    return this.#run('fromSource', { ...tile, spec: await this.#admit(tile.spec) });
+    return this.#run('fromSource', { ...tile, spec: await this.#admit(tile.spec) }, tile.spec);
   }
 
   async file(spec: VolumeSpec, key: string, range?: ByteRange): Promise<SourceFile | undefined> {
-    return this.#run('file', { spec: await this.#admit(spec), key, range });
+    return this.#run('file', { spec: await this.#admit(spec), key, range }, spec);
   }
 
   fromFiner(tile: CoarserTile): Promise<MadeTile> {
@@ -90,12 +102,20 @@ export class WorkerTileMaker implements TileMaker {
     await this.#pool.destroy();
   }
 
-  async #run<T>(name: string, request: unknown): Promise<T> {
-    const outcome: Outcome<T> = await this.#pool.run(request, { name }).catch((error: unknown) => {
-      // Ended with its worker: no fault of the data's.
-      throw this.#closing ? new BflyError('UNAVAILABLE', 'the server is shutting down', { retryMs: 1_000 }) : error;
-    });
+  /** @param spec of the source that the task reads; undefined = none. */
+  async #run<T>(name: string, request: unknown, spec?: VolumeSpec): Promise<T> {
+    const outcome: Outcome<T> = await this.#lanes.run(remoteOf(spec), async () =>
+      this.#pool.run(request, { name }).catch((error: unknown) => {
+        // Ended with its worker: no fault of the data's.
+        throw this.#closing ? new BflyError('UNAVAILABLE', 'the server is shutting down', { retryMs: 1_000 }) : error;
+      }),
+    );
     if ('value' in outcome) return outcome.value;
     throw new BflyError(outcome.code, outcome.message, outcome.details && { details: outcome.details });
   }
+}
+
+/** The volume on another machine that a spec names. */
+function remoteOf(spec: VolumeSpec | undefined): string | undefined {
+  return spec !== undefined && 'path' in spec && isRemoteUrl(spec.path) ? spec.path : undefined;
 }

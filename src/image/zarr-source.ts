@@ -89,7 +89,7 @@ async function onlyVolume(store: ByteStore, node: ZarrNode): Promise<ZarrVolume>
 
 function chunkedLevel(
   store: ByteStore,
-  { roles, path: root }: ZarrVolume,
+  { roles }: ZarrVolume,
   { path, info, place }: ZarrVolume['levels'][number],
   indices: readonly number[],
 ): ChunkedLevel {
@@ -97,7 +97,7 @@ function chunkedLevel(
   return {
     mip: levelOfChunks(alongSpace(roles, info.shape), alongSpace(roles, info.chunk), place),
     load: (index, clipped) => chunks.read(index, clipped),
-    nameOf: (index) => `${chunks.nameOf(index)} of array "${path === root ? '' : path}"`,
+    nameOf: (index) => `${chunks.nameOf(index)} of ${path === '' ? store.name : `"${path}" of ${store.name}`}`,
   };
 }
 

@@ -356,7 +356,10 @@ describe('what servers answer', () => {
     };
     const store = new RemoteStore(server.url, { timeoutMs: 200, pausesMs: [] });
     const error = await errorOf(store.get('x', 2_000_000));
-    expect([error.code, error.message]).toEqual(['UNAVAILABLE', expect.stringMatching(/it (sent \d+ bytes in|was silent for) 0.2 s/)]);
+    expect([error.code, error.message]).toEqual([
+      'UNAVAILABLE',
+      expect.stringMatching(/it (sent \d+ bytes in|was silent for) 0.2 s/),
+    ]);
     store.close();
   });
 

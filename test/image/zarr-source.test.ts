@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { cp } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { BYTES_PER_VOXEL, type DType, mipBox, type Vec3, volumeOf } from '../../protocol/volume.ts';
 import { findVolumes, openSource, resolveSpec } from '../../src/image/open-source.ts';
@@ -604,6 +604,11 @@ describe('broken volumes say what is wrong and what would be right', () => {
       'fill_value is abc, no value of uint16; a number would be right',
     ],
     [
+      'chunks so small that a tile would take a file for each of its voxels',
+      { shape: [512, 512, 512], chunks: [1, 1, 2] },
+      'its chunks of 2×1×1 voxels are too small for a volume of 512×512×512',
+    ],
+    [
       'chunks that take too much memory',
       { chunks: [1024, 1024, 1024] },
       'its chunks must be of at most 512 MiB, decoded',
@@ -706,7 +711,7 @@ describe('broken volumes say what is wrong and what would be right', () => {
     truncateSync(file, Math.floor(readFileSync(file).length / 2));
     const error = await errorOf(source.read(0, [0, 0, 0, 21, 13, 10]));
     expect([error.code, error.message]).toEqual(['INTERNAL', expect.stringContaining(message)]);
-    expect(error.message).toContain('chunk 1,0,1 of array "" is broken: ');
+    expect(error.message).toContain(`chunk 1,0,1 of "${basename(folder)}" is broken: `);
     expect(error.message).not.toContain(root);
     // The others are whole.
     expect(await source.read(0, [0, 0, 0, 8, 8, 4])).toHaveLength(512);

@@ -29,6 +29,7 @@ export function startAnnotations(view: VolumeView): () => void {
       annotations.past.value = view.past.at;
     }),
   ];
+  annotations.past.value = view.past.at;
   annotations.lookAtLayers();
   return () => {
     for (const end of ends) end();

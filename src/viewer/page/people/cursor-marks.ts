@@ -70,7 +70,7 @@ export class CursorMarks {
     const now = performance.now();
     const { panels } = this.#stage;
     const spots = panels.map((panel) => this.#spots(panel, now));
-    panels.forEach((panel, i) => this.#draw(panel, spots[i] ?? new Map()));
+    for (const [i, panel] of panels.entries()) this.#draw(panel, spots[i] ?? new Map());
     this.#forget(panels);
     for (const { glide } of this.#cursors.values()) if (glide.isMoving(now)) return this.#frame.ask();
   }

@@ -1,6 +1,6 @@
 /** The tools of proofreading: merge, cleave, split, paint, erase, undo and redo. */
 import './tools.css';
-import { effect } from '@preact/signals';
+import { effect, untracked } from '@preact/signals';
 import { render } from 'preact';
 import type { LiveChannel } from '../../../client/index.ts';
 import type { KeyBinding, StagePanel } from '../stage.ts';
@@ -60,7 +60,13 @@ class Tools {
     this.#show();
     const looked = (): void => this.#look();
     this.#ends.push(stage.on('volumes', looked), view.past.on(looked), stage.bind(this.#keys()));
-    this.#ends.push(effect(() => this.#follow()));
+    this.#ends.push(
+      effect(() => this.#follow()),
+      // Whoever places an annotation has let the tools go.
+      effect(() => {
+        if (view.tool.value === 'annotate' && state.tool.peek() !== 'pointer') untracked(() => this.#take('pointer'));
+      }),
+    );
     this.#look();
   }
 

@@ -1,5 +1,6 @@
 /** The channels that a view shows, each followed once, whatever layers show it. */
 import type { ChannelInfo, LiveChannel, Session } from '../../../client/index.ts';
+import { hasManyRows, WITHOUT_ROWS } from '../annotations/large-tables.ts';
 
 /** A channel that is followed. */
 export interface OpenChannel {
@@ -33,7 +34,9 @@ export class OpenChannels {
   async #begin(path: string): Promise<OpenChannel> {
     const info = await this.#session.info(path);
     if (info.kind !== 'channel') throw new Error(`${path} is a dataset: name one of its channels`);
-    const channel = this.#session.open(path, { presence: true });
+    // Very many rows are followed apart, those near the view alone.
+    const filter = hasManyRows(info) ? { filter: WITHOUT_ROWS } : {};
+    const channel = this.#session.open(path, { presence: true, ...filter });
     const open = { info, channel };
     this.#onOpen(open);
     return open;

@@ -45,6 +45,7 @@ const ONE_PLACE: Readonly<Record<string, RegExp>> = {
   zod: /^src\/utility\/(read-auth-)?config\.ts$/,
   jose: /^src\/access\/auth\/jwt\.ts$/,
   esbuild: /^src\/viewer\/bundle\.ts$/,
+  codemirror: /^src\/viewer\/page\/neuroglancer\/editor-library\.ts$/,
   neuroglancer: /^src\/viewer\/page\/neuroglancer\/[a-z-]+(\.d)?\.ts$/,
   preact: /^src\/viewer\/page\//,
   '@preact/signals': /^src\/viewer\/page\//,

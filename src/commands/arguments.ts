@@ -20,11 +20,10 @@ export function readMebibytes(text: string): number {
 
 /** An origin of pages, as browsers name it, or `*`; behind those that were given before. */
 export function readOrigin(text: string, before: readonly string[] = []): string[] {
-  const origin = URL.canParse(text) ? new URL(text).origin : 'null';
-  const isPlain = text === '*' || text === origin || text === `${origin}/`;
-  if (!isPlain || !/^(\*|https?:\/\/[\w.:[\]-]+\/?)$/.test(text))
+  const isLegal = /^https?:\/\/[\w.:[\]-]+\/?$/.test(text) && URL.canParse(text);
+  if (text !== '*' && !isLegal)
     throw new InvalidArgumentError('It is scheme and host, and no path: https://em.example.org; * is every page.');
-  return [...before, text === '*' ? text : origin];
+  return [...before, text === '*' ? text : new URL(text).origin];
 }
 
 /** `x0,y0,z0,x1,y1,z1` in voxels, half-open. */

@@ -2,13 +2,13 @@
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { BflyError } from '../../protocol/errors.ts';
+import { counted } from '../client/words.ts';
 import { type Discovery, discover, NO_FORMAT, type Skipped } from '../ingest/discover.ts';
 import type { UnservedFormat } from '../ingest/unserved-format.ts';
 import { writeFileWhole } from '../utility/atomic-file.ts';
 import { catalogueChannels, writeCatalogueYaml } from '../utility/config.ts';
 import { withLogLevel } from './arguments.ts';
 import { type Context, say, type Terminal } from './context.ts';
-import { counted } from './counted.ts';
 
 /** Adds the command. */
 export function addDiscover(program: Command, context: Context): void {

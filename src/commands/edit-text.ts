@@ -1,7 +1,7 @@
 /** Edits as people read them. */
 import type { EditEvent } from '../client/edit-event.ts';
 import { readIds } from '../client/edit-result.ts';
-import { counted } from './counted.ts';
+import { cleanText, counted } from '../client/words.ts';
 import type { UndoWord } from './undo-words.ts';
 
 /** More ids than these are only counted. */
@@ -63,22 +63,12 @@ export function noopRemark({ changes, cut }: EditEvent): string {
   return cut !== true && Object.keys(changes).length === 0 ? ' (nothing changed)' : '';
 }
 
-/** Who made an edit, for people. */
-export function userName({ id, name }: EditEvent['user']): string {
-  return cleanText(name || id || 'somebody');
-}
-
 /** Date and time of the day in this machine's zone: `2026-03-01 14:05:09`. */
 export function formatTime(ms: number): string {
   const at = new Date(ms);
   const two = (value: number): string => String(value).padStart(2, '0');
   const day = [at.getFullYear(), two(at.getMonth() + 1), two(at.getDate())].join('-');
   return `${day} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
-}
-
-/** A text of somebody else, without what could garble the terminal. */
-export function cleanText(text: string): string {
-  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/gu, ' ').trim();
 }
 
 function listIds(value: unknown): string {

@@ -1,8 +1,8 @@
 /** Edits of one user, who may be named by id or by name. */
 import type { EditEvent } from '../client/edit-event.ts';
 import type { HistoryOptions } from '../client/history.ts';
+import { cleanText } from '../client/words.ts';
 import { type Context, type EditSession, say } from './context.ts';
-import { cleanText } from './edit-text.ts';
 
 /** Pages of edits, oldest first. */
 export type EditPages = AsyncIterable<{ readonly edits: readonly EditEvent[] }>;

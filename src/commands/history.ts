@@ -2,10 +2,11 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { OP_NAMES } from '../../protocol/edit-ops.ts';
 import type { EditEvent } from '../client/edit-event.ts';
+import { cleanText, userName } from '../client/words.ts';
 import { readCount, readSeq, withRemoteOptions } from './arguments.ts';
 import type { Context } from './context.ts';
 import { jsonLine, plainEdit } from './edit-json.ts';
-import { cleanText, describeEdit, formatTime, noopRemark, userName } from './edit-text.ts';
+import { describeEdit, formatTime, noopRemark } from './edit-text.ts';
 import { Interrupted } from './fault.ts';
 import { pagesOfUser } from './history-user.ts';
 import { readPath, withEditing } from './remote.ts';

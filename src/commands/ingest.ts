@@ -2,13 +2,13 @@
 import path from 'node:path';
 import { type Command, Option } from 'commander';
 import type { Vec3, VolumeType } from '../../protocol/volume.ts';
+import { counted } from '../client/words.ts';
 import type { IngestProgress } from '../ingest/ingest.ts';
 import type { LogLevel } from '../utility/log.ts';
 import { openProgress } from '../utility/progress.ts';
 import { isRemoteUrl } from '../utility/remote-url.ts';
 import { readVoxel, withLogLevel } from './arguments.ts';
 import { type Context, say } from './context.ts';
-import { counted } from './counted.ts';
 import { Interrupted } from './fault.ts';
 import { readPath } from './remote.ts';
 

@@ -1,8 +1,8 @@
 /** Edits that a store holds and that nobody sees, since their paths are not served: what to do about it. */
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
+import { counted } from '../client/words.ts';
 import type { KeptEdits } from '../ingest/edited-paths.ts';
-import { counted } from './counted.ts';
 
 /** More paths than these are only counted. */
 const PATHS_NAMED = 3;

@@ -1,8 +1,8 @@
 /** What Butterfly's files of merges and splits have no place for. */
 import type { EditEvent } from '../client/edit-event.ts';
+import { counted } from '../client/words.ts';
 import { SPLIT_META_PREFIX } from '../utility/legacy-ops.ts';
 import type { EditSession } from './context.ts';
-import { counted } from './counted.ts';
 import { undosInForce } from './redo.ts';
 
 /** What edits are of, and the ops that make them so. */

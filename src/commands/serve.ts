@@ -1,12 +1,12 @@
 /** `bfly serve`: the server. Also what `bfly` without a command does. */
 import { hostname } from 'node:os';
 import { type Command, Option } from 'commander';
+import { counted } from '../client/words.ts';
 import { writeFileWhole } from '../utility/atomic-file.ts';
 import { catalogueChannels, writeCatalogueYaml } from '../utility/config.ts';
 import { openProgress } from '../utility/progress.ts';
 import { readMebibytes, readOrigin, readPort, withLogLevel } from './arguments.ts';
 import { type Context, type RunningServer, say } from './context.ts';
-import { counted } from './counted.ts';
 import { describeKept } from './kept-edits.ts';
 import { planServer, type ServeOptions, type ServePlan } from './serve-plan.ts';
 

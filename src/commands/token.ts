@@ -3,10 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError } from 'commander';
 import { BflyError } from '../../protocol/errors.ts';
+import { counted } from '../client/words.ts';
 import { GRANTABLE, type Grant, grantPathFault, userFault } from '../utility/auth-config.ts';
 import { addTokenTo, type NewToken, writeTokenYaml } from '../utility/write-auth-config.ts';
 import { type Context, say } from './context.ts';
-import { counted } from './counted.ts';
 
 interface TokenOptions {
   readonly user: string;

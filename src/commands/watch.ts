@@ -4,10 +4,11 @@ import { BflyError } from '../../protocol/errors.ts';
 import type { EditEvent } from '../client/edit-event.ts';
 import type { Peer } from '../client/presence.ts';
 import type { Subscription } from '../client/subscription.ts';
+import { cleanText, userName } from '../client/words.ts';
 import { readCount, readSeq, withRemoteOptions } from './arguments.ts';
 import { type Context, say, type Terminal } from './context.ts';
 import { jsonLine, plainEdit, plainValue } from './edit-json.ts';
-import { cleanText, describeEdit, formatTime, noopRemark, userName } from './edit-text.ts';
+import { describeEdit, formatTime, noopRemark } from './edit-text.ts';
 import { readPath, withEditing } from './remote.ts';
 import { UndoWords } from './undo-words.ts';
 

@@ -60,7 +60,7 @@ export class ChunkedSource implements Source {
   /** @param close frees what the levels read from. @throws BflyError UNSUPPORTED as `checkChunks`. */
   constructor(info: Omit<SourceInfo, 'mips'>, levels: readonly ChunkedLevel[], close: () => void) {
     this.info = { ...info, mips: levels.map(({ mip }) => mip) };
-    checkChunks(this.info.mips);
+    checkChunks(`chunk ${levels[0]?.nameOf([0, 0, 0])}`, this.info.mips);
     this.#levels = levels;
     this.#close = close;
     // Two of the largest chunks: a read along their border would else decode both for each of its rows of tiles.
@@ -117,13 +117,13 @@ const LEAST_CHUNK_VOXELS = 8;
 /** Unless the level has no more of them than this. */
 const FEW_CHUNKS = 32_768;
 
-/** @throws BflyError UNSUPPORTED where chunks are so small that nobody could wait for a tile. */
-export function checkChunks(mips: readonly MipInfo[]): void {
+/** @param what is named in the message. @throws BflyError UNSUPPORTED where chunks are so small that nobody could wait for a tile. */
+export function checkChunks(what: string, mips: readonly MipInfo[]): void {
   for (const { shape, chunk } of mips)
     if (volumeOf(chunk) < LEAST_CHUNK_VOXELS && volumeOf(shape) / volumeOf(chunk) > FEW_CHUNKS)
       throw new BflyError(
         'UNSUPPORTED',
-        `its chunks of ${chunk.join('×')} voxels are too small for a volume of ${shape.join('×')}: 64×64×64 would be right`,
+        `${what}: chunks of ${chunk.join('×')} voxels are too small for ${shape.join('×')} of them; 64×64×64 would be right`,
       );
 }
 

@@ -108,7 +108,10 @@ class PrecomputedSource implements Source {
             mostBytes(volumeOf(mip.chunk) * BYTES_PER_VOXEL[dtype]),
           ),
     );
-    checkChunks(scales.map(({ mip }) => mip));
+    checkChunks(
+      store.name,
+      scales.map(({ mip }) => mip),
+    );
     this.info = { kind: 'precomputed', type, dtype, mips: scales.map(({ mip }) => mip), voxelKnown: true, fingerprint };
   }
 

@@ -10,9 +10,12 @@ export interface MeshFile {
   readonly byteLength: number;
   /** Another one where the file was written anew. */
   readonly stamp: string;
-  /** Bytes [from, to), wholly inside. Owned. */
+  /** Bytes [from, to), wholly inside. Owned. @throws BflyError TOO_LARGE over 256 MiB. */
   read(from: number, to: number): Promise<Uint8Array>;
 }
+
+/** Parts of files are answers, which stand in memory; shards of meshes may have many GiB. */
+const MAX_PART_BYTES = 256 * 1024 * 1024;
 
 /** The mesh folders of a server. */
 export class MeshFolders {
@@ -71,6 +74,8 @@ function isPlainName(name: string): boolean {
 }
 
 async function readPart(file: string, from: number, to: number): Promise<Uint8Array> {
+  if (to - from > MAX_PART_BYTES)
+    throw new BflyError('TOO_LARGE', `the mesh has more than ${MAX_PART_BYTES} bytes: ask for ranges of it`);
   const handle = await open(file);
   try {
     const bytes = new Uint8Array(to - from);

@@ -6,7 +6,7 @@
  * Made are `index.html` and `assets/NAME-HASH.EXT`; beside each asset that can be made smaller stands the same as `.br` and `.gz`.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -31,20 +31,29 @@ const COMPRESSIBLE = /\.(js|css|svg|wasm|html)$/;
 /** Names of files in `assets`, by the name that modules call them by. */
 type Names = Map<string, string>;
 
+/** Where a bundle takes from, and puts to. */
+interface Folders {
+  readonly source: string;
+  readonly assets: string;
+  readonly names: Names;
+}
+
 /**
  * Makes the page.
  *
  * @param source `src/viewer/page`. @param target is made anew.
  */
 export async function bundleViewer(source: string, target: string): Promise<void> {
-  await rm(target, { recursive: true, force: true });
-  const assets = path.join(target, 'assets');
+  // Whole, then put in its place: a server that runs meanwhile keeps what it reads for a year.
+  const fresh = `${target}.new`;
+  await rm(fresh, { recursive: true, force: true });
+  const assets = path.join(fresh, 'assets');
   await mkdir(assets, { recursive: true });
-  const names: Names = new Map();
+  const folders: Folders = { source, assets, names: new Map() };
   // One after the other: each names the files before it.
-  await bundle({ 'async_computation.bundle.js': path.join(LIB, 'async_computation.bundle.js') }, assets, names);
-  await bundle({ 'chunk-worker.js': path.join(source, 'neuroglancer/chunk-worker.ts') }, assets, names);
-  const { scripts, styles } = await bundle({ 'main.js': path.join(source, 'main.ts') }, assets, names, true);
+  await bundle({ 'async_computation.bundle.js': path.join(LIB, 'async_computation.bundle.js') }, folders);
+  await bundle({ 'chunk-worker.js': path.join(source, 'neuroglancer/chunk-worker.ts') }, folders);
+  const { scripts, styles } = await bundle({ 'main.js': path.join(source, 'main.ts') }, folders, true);
   const page = await readFile(path.join(source, 'index.html'), 'utf8');
   const html = page
     .replace('<!-- styles -->', styles.map((name) => `<link rel="stylesheet" href="./assets/${name}">`).join('\n    '))
@@ -52,24 +61,26 @@ export async function bundleViewer(source: string, target: string): Promise<void
       '<!-- scripts -->',
       scripts.map((name) => `<script type="module" src="./assets/${name}"></script>`).join(),
     );
-  await writeFile(path.join(target, 'index.html'), html);
+  await writeFile(path.join(fresh, 'index.html'), html);
   await compressAll(assets);
+  await rm(target, { recursive: true, force: true });
+  await rename(fresh, target);
 }
 
 /** Bundles some entries, by the names that modules know them by. */
 async function bundle(
   entries: Readonly<Record<string, string>>,
-  assets: string,
-  names: Names,
+  folders: Folders,
   splitting = false,
 ): Promise<{ readonly scripts: string[]; readonly styles: string[] }> {
+  const { assets, names } = folders;
   const options: BuildOptions = {
     entryPoints: Object.entries(entries).map(([name, file]) => ({ in: file, out: name.replace(/\.js$/, '') })),
     ...{ outdir: assets, bundle: true, format: 'esm', target: 'es2022', minify: true, splitting, metafile: true },
     ...{ entryNames: '[name]-[hash]', chunkNames: '[name]-[hash]', assetNames: '[name]-[hash]' },
     ...{ logLevel: 'error', conditions: CONDITIONS, jsx: 'automatic', jsxImportSource: 'preact' },
     loader: { '.svg': 'dataurl', '.html': 'text' },
-    plugins: [filesBeside(assets, names)],
+    plugins: [filesBeside(folders)],
   };
   const { metafile } = await build(options);
   const scripts: string[] = [];
@@ -88,10 +99,17 @@ async function bundle(
 }
 
 /** Icons as text; workers and WebAssembly as files of their own, where their modules look for them once they are bundled. */
-function filesBeside(assets: string, names: Names): Plugin {
+function filesBeside({ source, assets, names }: Folders): Plugin {
   return {
     name: 'files beside the page',
     setup({ onResolve, onLoad }) {
+      // The editor of text fields comes when one is opened: see `late-editor.ts`.
+      onResolve({ filter: /^codemirror(\/.*\.js)?$/ }, ({ path: name, importer }) => {
+        if (!importer.includes(path.join('neuroglancer', 'lib'))) return undefined;
+        if (name === 'codemirror') return { path: path.join(source, 'neuroglancer/late-editor.ts') };
+        return { path: name, namespace: 'later' };
+      });
+      onLoad({ filter: /./, namespace: 'later' }, () => ({ contents: '' }));
       onResolve({ filter: /\.svg\?raw$/ }, ({ path: name }) => ({
         path: path.join(LIB, '../..', name.replace('?raw', '')),
         namespace: 'icon',

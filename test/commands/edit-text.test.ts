@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { counted } from '../../src/commands/counted.ts';
+import { cleanText, counted } from '../../src/client/words.ts';
 import { jsonLine, plainEdit, plainValue } from '../../src/commands/edit-json.ts';
-import { cleanText, describeEdit } from '../../src/commands/edit-text.ts';
+import { describeEdit } from '../../src/commands/edit-text.ts';
 import { formatHistory } from '../../src/commands/history.ts';
 import { findUndos } from '../../src/commands/redo.ts';
 

@@ -229,11 +229,11 @@ describe('bfly serve', () => {
         parts: { startServer, findVolumes },
         onListen: (interrupt) => interrupt(),
       });
-    await serve('--origin', 'https://a.example/', '--origin', 'http://b:8080');
+    await serve('--origin', 'https://A.example/', '--origin', 'http://b:8080');
     expect(seen.options?.allowedOrigins).toEqual(['https://a.example', 'http://b:8080']);
     await serve();
     expect(seen.options?.allowedOrigins).toBeUndefined();
-    for (const wrong of ['a.example', 'https://a.example/bfly', 'ftp://a', 'https://a;b', 'null', '']) {
+    for (const wrong of ['a.example', 'https://a.example/bfly', 'ftp://a', 'https://a;b', 'https://[z', 'null', '']) {
       const { code, err } = await serve('--origin', wrong);
       expect([wrong, code, err]).toEqual([wrong, 2, expect.stringContaining('It is scheme and host, and no path')]);
     }

@@ -138,7 +138,9 @@ export function sessionAuthContract(kind: 'ws' | 'uws'): void {
       expect(await rights(bo, EM)).toEqual(['read']);
       expect(await rights(visitor, EM)).toEqual(['read']);
       expect(await rights(other, EM)).toEqual(['read', 'annotate', 'edit']);
+      expect(await rights(bo, SECRET_EM)).toEqual(['read']);
       expect(await rights(other, SECRET_EM)).toEqual([...edit, 'admin']);
+      expect(await rights(bo, SECRET_EM)).toEqual(['read']);
       expect(await rights(other, 'lab/fly/cube')).toEqual([
         ['read', 'annotate', 'edit'],
         ['read', 'annotate'],

@@ -164,6 +164,26 @@ describe('sets that follow a channel', () => {
     expect(all.sets.groups()).toEqual(['4 8']);
   });
 
+  it('are right when one of several own edits that build on each other is refused', async () => {
+    const all = await stage();
+    all.log.foreign({ op: 'merge', ids: [10, 12] }, { op: 'merge', ids: [11, 13] });
+    await framesUntilQuiet(all);
+    const pairs = [
+      [2, 3],
+      [2, 10],
+      [3, 11],
+    ];
+    const own = pairs.map((ids) => all.channel.edit([{ op: 'merge', ids }]));
+    own.push(all.channel.edit([{ op: 'cleave', ids: [2, 3, 10, 11] }]));
+    await framesUntilQuiet(all);
+    expect(all.sets.groups()).toEqual(['12 13', '2 3 10 11']);
+    all.log.fates.push('FORBIDDEN');
+    all.held.shift()?.();
+    await expect(own[0]).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    await framesUntilQuiet(all);
+    expect(all.sets.groups()).toEqual(['2 3 10 11']);
+  });
+
   it('are right when edits come while all bodies are still being linked', async () => {
     const all = await stage();
     all.log.foreign(...[1, 3, 5, 7].map((first) => ({ op: 'merge', ids: [first, first + 1] })));

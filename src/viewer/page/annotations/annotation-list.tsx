@@ -54,9 +54,7 @@ export function AnnotationList({ annotations, filter }: ListProps): JSX.Element 
     if (step !== undefined) goToRow(active.value + step);
     else if (event.key === 'Home') goToRow(0);
     else if (event.key === 'End') goToRow(found.length - 1);
-    else if (entry === undefined || (event.target as HTMLElement).tagName === 'BUTTON')
-      return; // an element of ours
-    else if (event.key === 'Enter') annotations.goTo(entry);
+    else if (entry === undefined) return;
     else if (event.key === 'F2') annotations.edit(entry);
     else if (event.key === 'Delete') annotations.remove(entry);
     else return;
@@ -117,14 +115,13 @@ function useEntries(annotations: Annotations, filter: ReadonlySignal<ShapeFilter
     void version.value;
     const wanted = filter.value;
     const nameOf = (shape: Shape): string => annotations.authors.of(shape).name;
-    return annotations.rows.value.flatMap((rows) =>
-      filterShapes(allOf(rows), wanted, nameOf).map((shape) => ({ ...shape, path: rows.path })),
-    );
+    return filterShapes(allOf(annotations.rows.value), wanted, nameOf);
   });
 }
 
-function* allOf({ store }: ChannelRows): Generator<Shape> {
-  for (const table of SHOWN_TABLES.toReversed()) yield* store.all(table);
+function* allOf(channels: readonly ChannelRows[]): Generator<Entry> {
+  for (const { store, path } of channels)
+    for (const table of SHOWN_TABLES.toReversed()) for (const shape of store.all(table)) yield { ...shape, path };
 }
 
 interface RowProps {

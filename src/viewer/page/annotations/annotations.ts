@@ -256,6 +256,7 @@ export class Annotations {
     if (kind === 'synapse') {
       // Of annotations the server says it.
       more['author'] = this.#view.session.user.id;
+      more['time'] = BigInt(Date.now());
       try {
         [more['pre'], more['post']] = await Promise.all(draft.ids);
       } catch {
@@ -280,7 +281,7 @@ export class Annotations {
   goTo(name: ShapeName): void {
     const shape = this.shapeOf(name);
     if (shape === undefined) return;
-    this.selected.value = name;
+    this.selected.value = bare(name);
     this.stage.goTo(
       shape.kind === 'synapse' || shape.kind === 'point' ? (shape.points[0] ?? middleOf(shape)) : middleOf(shape),
     );
@@ -292,7 +293,7 @@ export class Annotations {
     if (shape === undefined) return;
     this.goTo(name);
     const text = shape.row['text'];
-    this.writing.value = { place: middleOf(shape), text: typeof text === 'string' ? text : '', of: name };
+    this.writing.value = { place: middleOf(shape), text: typeof text === 'string' ? text : '', of: bare(name) };
   }
 
   setText(name: ShapeName, text: string): void {
@@ -312,9 +313,9 @@ export class Annotations {
 
   #put(name: ShapeName, row: ReturnType<typeof movedRow>, what: string, base = this.baseOf(name.path)): void {
     if (!this.#mayChange(name)) return;
-    const { author: _author, time: _time, ...own } = row;
-    // Whoever made it stays its author; the time is that of the newest change.
-    const kept = row['author'] === undefined ? own : { ...own, author: row['author'] };
+    // Whoever made it stays its author, and it was made when it was: as an integer, whatever its size.
+    const { time, ...own } = row;
+    const kept = typeof time === 'number' ? { ...own, time: BigInt(time) } : row;
     const rows = this.rowsOf(name.path);
     rows?.channel
       .edit([{ op: 'put', table: name.table, rows: [{ ...kept, key: name.key }] }], base === undefined ? {} : { base })
@@ -350,6 +351,11 @@ export class Annotations {
     for (const rows of this.rows.value) rows.close();
     this.rows.value = [];
   }
+}
+
+/** A name without what else whoever gave it knows. */
+function bare({ path, table, key }: ShapeName): ShapeName {
+  return { path, table, key };
 }
 
 /** Whether two names are of one shape. */

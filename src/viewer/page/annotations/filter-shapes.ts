@@ -30,7 +30,13 @@ export function filterShapes<T extends Pick<Shape, 'kind' | 'row' | 'key'>>(
     }
     found.push(shape);
   }
-  return found.reverse();
+  // Stable, and nearly in order: fast for very many.
+  return found.reverse().sort((a, b) => timeOf(b) - timeOf(a));
+}
+
+/** When it was made, where that is known; what is not answered is the newest. */
+function timeOf({ key, row }: Pick<Shape, 'key' | 'row'>): number {
+  return key < 0n ? Number.MAX_SAFE_INTEGER : Number(row['time'] ?? 0);
 }
 
 /** Rows of a list that are drawn: those in sight, and a few around them. */

@@ -29,9 +29,10 @@ export class Handles {
     const mayMove = selected.value !== undefined && this.#annotations.whyNotChange(selected.value.path) === undefined;
     if (frame.kind !== 'slice' || outline === undefined || !mayMove || shape.key < 0n) return this.hide();
     this.#shape = shape;
+    const isCut = HAS_CORNERS.has(shape.kind) && outline.alpha === 1;
     for (const [i, point] of shape.points.entries()) {
       const spot = frame.spot(point);
-      const isNear = spot !== undefined && (HAS_CORNERS.has(shape.kind) || Math.abs(spot.depth) <= frame.reach);
+      const isNear = spot !== undefined && (isCut || Math.abs(spot.depth) <= frame.reach);
       const handle = this.#handleAt(i);
       handle.hidden = !isNear;
       if (isNear) handle.style.transform = `translate(${spot.x}px, ${spot.y}px)`;

@@ -201,7 +201,8 @@ export class Overlay {
       [canvas.width, canvas.height] = [Math.round(width * ratio), Math.round(height * ratio)];
       this.#isDirty = true;
     }
-    const context = canvas.getContext('2d');
+    // Not drawn by the GPU, which the volume needs; a few strokes are as fast without.
+    const context = canvas.getContext('2d', { willReadFrequently: true });
     if (context === null) return;
     if (marks.length === 0 && canvas.dataset['marks'] === '0' && !this.#isDirty) return;
     canvas.dataset['marks'] = String(marks.length);

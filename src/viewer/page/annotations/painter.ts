@@ -16,6 +16,8 @@ const HALO = '#fff';
 const FONT = '12px system-ui, sans-serif';
 const DOT = 4;
 const HEAD = 9;
+/** Steps of paleness. */
+const SHADES = 4;
 /** Texts at once, and letters of one. */
 const MAX_TEXTS = 150;
 const MAX_LETTERS = 48;
@@ -24,43 +26,70 @@ const TEXT_ALPHA = 0.35;
 
 /** Draws marks, the selected ones over all others, then their texts where there is room. */
 export function paint(context: CanvasRenderingContext2D, marks: readonly Mark[]): void {
-  const ordered = [...marks.filter(({ isSelected }) => !isSelected), ...marks.filter(({ isSelected }) => isSelected)];
   context.lineJoin = 'round';
   context.lineCap = 'round';
-  for (const mark of ordered) paintMark(context, mark);
+  const selected = marks.filter(({ isSelected }) => isSelected);
+  for (const alike of inGroups(marks.filter(({ isSelected }) => !isSelected))) paintAlike(context, alike);
+  for (const mark of selected) paintAlike(context, [mark]);
   context.globalAlpha = 1;
+  context.setLineDash([]);
   context.font = FONT;
   context.textBaseline = 'middle';
   const taken: (readonly [x: number, y: number, width: number])[] = [];
-  for (const mark of ordered.toReversed()) {
+  for (const mark of [...selected, ...marks]) {
     if (taken.length >= MAX_TEXTS) break;
     if (mark.text !== '' && mark.outline.alpha >= TEXT_ALPHA) paintText(context, mark, taken);
   }
 }
 
-function paintMark(context: CanvasRenderingContext2D, { outline, color, isSelected, isDraft }: Mark): void {
-  const { alpha, lines, dots, hasHead } = outline;
-  context.globalAlpha = isSelected ? Math.max(alpha, 0.6) : alpha;
-  context.setLineDash(isDraft === true ? [5, 5] : []);
-  if (lines.length > 0) {
-    context.beginPath();
-    for (const [first, ...rest] of lines) {
-      if (first === undefined) continue;
-      context.moveTo(first[0], first[1]);
-      for (const [x, y] of rest) context.lineTo(x, y);
-    }
-    if (hasHead) addHead(context, lines.at(-1) ?? []);
-    stroke(context, isSelected ? HALO : EDGE, isSelected ? 5 : 3.5);
-    stroke(context, color, 2);
+/** Marks that look alike, palest first: one stroke draws hundreds. */
+function inGroups(marks: readonly Mark[]): readonly (readonly Mark[])[] {
+  const groups = new Map<string, Mark[]>();
+  for (const mark of marks) {
+    const look = `${shadeOf(mark)} ${mark.color} ${mark.isDraft === true}`;
+    const group = groups.get(look);
+    if (group === undefined) groups.set(look, [mark]);
+    else group.push(mark);
   }
+  return [...groups.values()].sort(([a], [b]) => (a && b ? shadeOf(a) - shadeOf(b) : 0));
+}
+
+/** How clearly it is drawn, in few steps. */
+function shadeOf({ outline, isSelected }: Mark): number {
+  const shade = Math.ceil(outline.alpha * SHADES) / SHADES;
+  return isSelected ? Math.max(shade, 0.6) : shade;
+}
+
+/** @param marks of one look, at least one. */
+function paintAlike(context: CanvasRenderingContext2D, marks: readonly Mark[]): void {
+  const [first] = marks;
+  if (first === undefined) return;
+  const edge = first.isSelected ? HALO : EDGE;
+  context.globalAlpha = shadeOf(first);
+  context.setLineDash(first.isDraft === true ? [5, 5] : []);
+  context.beginPath();
+  for (const { outline } of marks) addLines(context, outline);
+  stroke(context, edge, first.isSelected ? 5 : 3.5);
+  stroke(context, first.color, 2);
   context.setLineDash([]);
-  for (const [x, y] of dots) {
-    context.beginPath();
-    context.arc(x, y, DOT, 0, 2 * Math.PI);
-    context.fillStyle = color;
-    context.fill();
-    stroke(context, isSelected ? HALO : EDGE, isSelected ? 2.5 : 1.5);
+  context.beginPath();
+  for (const { outline } of marks)
+    for (const [x, y] of outline.dots) {
+      context.moveTo(x + DOT, y);
+      context.arc(x, y, DOT, 0, 2 * Math.PI);
+    }
+  context.fillStyle = first.color;
+  context.fill();
+  stroke(context, edge, first.isSelected ? 2.5 : 1.5);
+}
+
+function addLines(context: CanvasRenderingContext2D, { lines, hasHead }: Outline): void {
+  for (const [first, ...rest] of lines) {
+    if (first === undefined) continue;
+    context.moveTo(first[0], first[1]);
+    for (const [x, y] of rest) context.lineTo(x, y);
   }
+  if (hasHead) addHead(context, lines.at(-1) ?? []);
 }
 
 function stroke(context: CanvasRenderingContext2D, color: string, width: number): void {

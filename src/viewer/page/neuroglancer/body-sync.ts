@@ -52,7 +52,7 @@ export class BodySync {
     for (const { changes } of edits) {
       const joined = changes.joined === undefined ? [] : readIds(changes.joined);
       // Most edits only join, and bodies may be large: those are not looked at member by member.
-      const isPlain = changes.parted === undefined && this.#unsaved.length === 0;
+      const isPlain = changes.parted === undefined;
       for (let at = 0; at + 1 < joined.length; at += 2) {
         const pair = joined.slice(at, at + 2);
         if (isPlain && !pair.includes(0n)) this.#joins.push(pair);

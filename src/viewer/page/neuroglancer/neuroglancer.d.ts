@@ -108,3 +108,9 @@ declare module 'neuroglancer/unstable/layer/segmentation/index.js' {
     changed: { add(listener: () => void): () => void };
   }
 }
+
+declare module 'codemirror' {
+  const CodeMirror: unknown;
+  export default CodeMirror;
+}
+declare module 'codemirror/*';

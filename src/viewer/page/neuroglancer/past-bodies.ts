@@ -50,7 +50,7 @@ export class PastBodies {
     const before = this.#bodies;
     this.#bodies = bodies;
     if (bodies === undefined) return this.#leave();
-    if (before !== bodies || changed === undefined) void this.#fill(bodies);
+    if (before === undefined || changed === undefined) void this.#fill(bodies);
     else if (this.#shown.isFilling) for (const id of changed) this.#missed.add(id);
     else {
       this.#shown.show(changed, bodies);
@@ -61,7 +61,7 @@ export class PastBodies {
   async #fill(bodies: StageBodies): Promise<void> {
     this.#missed = new Set();
     if (!(await this.#shown.fill(bodies.links()))) return;
-    this.#shown.show(this.#missed, bodies);
+    this.#shown.show(this.#missed, this.#bodies ?? bodies);
     this.#shown.done();
   }
 

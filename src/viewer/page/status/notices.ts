@@ -64,13 +64,18 @@ export class Notices {
     this.#recovered = 0;
     this.#orphans = [];
     if (recovered > 0)
-      this.#add({ kind: 'info', text: `${count(recovered, 'edit')} from before the page was loaded arrived at the server.` });
+      this.#add({
+        kind: 'info',
+        text: `${count(recovered, 'edit')} from before the page was loaded arrived at the server.`,
+      });
     if (orphans.length > 0) this.#addOrphans(orphans);
   }
 
   #addOrphans(orphans: readonly OrphanedEdit[]): void {
     const isOthers = orphans[0]?.error.code === 'FORBIDDEN';
-    const why = isOthers ? 'made under another name before the page was loaded' : 'made before the log of the volume was begun anew';
+    const why = isOthers
+      ? 'made under another name before the page was loaded'
+      : 'made before the log of the volume was begun anew';
     const text = `${count(orphans.length, 'edit')} ${orphans.length === 1 ? 'was' : 'were'} ${why}, and not sent.`;
     const id = this.#add({
       ...{ kind: 'bad', text },

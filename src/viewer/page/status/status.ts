@@ -62,7 +62,8 @@ export function statusOf(facts: StatusFacts): Status {
       kind: 'token',
       mood: 'bad',
       text: token === 'ends' ? 'Token ends soon' : 'Token expired',
-      meaning: `The server wants another token. ${unsent > 0 ? `There ${edits(unsent, 'is', 'are')} not sent yet. ${kept}` : ''}`.trim(),
+      meaning:
+        `The server wants another token. ${unsent > 0 ? `There ${edits(unsent, 'is', 'are')} not sent yet. ${kept}` : ''}`.trim(),
     };
   if (session === 'offline')
     return {
@@ -72,7 +73,12 @@ export function statusOf(facts: StatusFacts): Status {
       meaning: `The server cannot be reached; it is tried again and again. ${unsent > 0 ? kept : 'What you see may be out of date.'}`,
     };
   if (session === 'connecting' || channels.some(({ isLoading }) => isLoading))
-    return { kind: 'connecting', mood: 'busy', text: 'Connecting', meaning: 'The edits of the volume are on their way.' };
+    return {
+      kind: 'connecting',
+      mood: 'busy',
+      text: 'Connecting',
+      meaning: 'The edits of the volume are on their way.',
+    };
   if (behind > 0)
     return {
       kind: 'behind',

@@ -117,7 +117,12 @@ export class PaintTool {
       if (this.#coming === coming) this.#coming = undefined;
       if (id === undefined || id === 0n) return;
       if (state.value.value === 'new' && state.target.value?.path === channel.path) state.value.value = id;
-      view.stage.select(volume.name, [id]);
+      selectToo(view, volume, id);
     });
   }
+}
+
+/** Selects a segment that came to be, where some are selected: where none is, all are shown. */
+export function selectToo({ stage }: VolumeView, volume: StageVolume, id: bigint): void {
+  if (volume.selected.length > 0) stage.select(volume.name, [id]);
 }

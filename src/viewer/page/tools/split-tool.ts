@@ -3,7 +3,7 @@ import { boxShape, mipBox, volumeOf } from '../../../../protocol/volume.ts';
 import type { Box, EditOp, LiveChannel, Seed, Vec3 } from '../../../client/index.ts';
 import type { Place, StagePanel, StageVolume } from '../stage.ts';
 import { type BoxLimits, cutSet } from './cut-set.ts';
-import { radiusOf, type ToolParts } from './paint-tool.ts';
+import { radiusOf, selectToo, type ToolParts } from './paint-tool.ts';
 import type { Drag } from './panel-pointer.ts';
 import { reasonOf } from './say-refusal.ts';
 import { boundsOfId, joinBoxes, meetBoxes, neighbourhood, onlyOf, seedsOf, splitBox } from './split.ts';
@@ -106,10 +106,12 @@ export class SplitTool {
     this.#told();
     try {
       const { op, base } = await this.#opOf(seeds);
-      const take = (): void => {
-        if (this.#seeds === seeds) this.clear();
-      };
-      await this.#send(seeds.volume, seeds.channel, op, base, take);
+      await this.#send(seeds.volume, seeds.channel, op, base, () => {
+        for (const remove of seeds.removes) remove();
+      });
+      if (this.#seeds !== seeds) return;
+      this.#seeds = undefined;
+      this.#parts.state.group.value = 1;
     } catch (error) {
       // The seeds stay: they may be mended.
       view.stage.say(`The split was not made: ${reasonOf(error)}`, 'error');
@@ -169,6 +171,7 @@ export class SplitTool {
   async #cut(volume: StageVolume, channel: LiveChannel, stroke: Stroke, remove: () => void): Promise<void> {
     const { view, ink } = this.#parts;
     const base = channel.subscription.seq;
+    const removes = [remove];
     try {
       const id = stroke.first === undefined ? 0n : await this.#idAt(channel, stroke.first);
       if (id === 0n) throw new Error('the stroke begins where no segment is');
@@ -177,11 +180,12 @@ export class SplitTool {
       if (part === undefined) throw new Error('the stroke meets no voxel of the segment');
       if (more.length > 0) throw new Error('the stroke is too long for one split: make it in several shorter ones');
       const removeOnly = ink.add({ grid: gridOf(volume.info), set: only, color: SEED_COLORS[2], opacity: 0.6 });
+      removes.push(removeOnly);
       remove();
       const op = { op: 'split', id, box: part.box, mask: part.set.mask(part.box) } as const;
       await this.#send(volume, channel, op, base, removeOnly);
     } catch (error) {
-      remove();
+      for (const take of removes) take();
       view.stage.say(`The split was not made: ${reasonOf(error)}`, 'error');
     }
   }
@@ -191,13 +195,14 @@ export class SplitTool {
     channel: LiveChannel,
     op: EditOp & { readonly op: 'split' },
     base: number,
-    take: () => void,
+    remove: () => void,
   ): Promise<void> {
     const { view, saving } = this.#parts;
-    const { results } = await saving.until(channel, channel.edit([op], { base }), take);
-    const [outcome] = results;
+    const result = channel.edit([op], { base });
+    const [outcome] = (await result).results;
+    void saving.until(channel, result, remove);
     if (outcome?.id === undefined) return;
-    view.stage.select(volume.name, [outcome.id]);
+    selectToo(view, volume, outcome.id);
     const voxels = (outcome.voxels ?? 0).toLocaleString('en');
     view.stage.say(`${voxels} voxels are a segment of their own now, ${outcome.id}.`);
   }

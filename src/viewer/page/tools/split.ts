@@ -17,15 +17,13 @@ export function onlyOf(set: VoxelSet, id: bigint, box: Box, voxels: VoxelArray):
   const only = new VoxelSet();
   set.within(box).forEachRun((x0, x1, y, z) => {
     const row = ((z - box[2]) * ny + (y - box[1])) * nx - box[0];
-    let start = -1;
-    for (let x = x0; x <= x1; x++) {
-      const isOf = x < x1 && voxels[row + x] === wanted;
-      if (isOf && start < 0) start = x;
-      else if (!isOf && start >= 0) {
-        only.add(start, x, y, z);
-        start = -1;
-      }
+    let start = x0;
+    for (let x = x0; x < x1; x++) {
+      if (voxels[row + x] === wanted) continue;
+      only.add(start, x, y, z);
+      start = x + 1;
     }
+    only.add(start, x1, y, z);
   });
   return only;
 }

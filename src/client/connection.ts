@@ -29,6 +29,8 @@ export interface SessionEnd {
 export interface SessionEvents extends EditingEvents {
   readonly state: SessionState;
   readonly goaway: Goaway;
+  /** The server has taken another token: who we are, and what we may do, may be others now. */
+  readonly renewed: undefined;
   /** An error that belongs to no request, or the loss that ended a connection. */
   readonly error: BflyError;
 }
@@ -262,8 +264,10 @@ export class Connection implements OperationHost {
   }
 
   #takeAuth(message: ServerMessage): boolean {
-    if (message.kind === 'AUTH_OK' && this.#welcome !== undefined)
+    if (message.kind === 'AUTH_OK' && this.#welcome !== undefined) {
       this.#welcome = { ...this.#welcome, user: message.user };
+      this.events.emit('renewed', undefined);
+    }
     if (message.kind === 'ERROR') this.events.emit('error', frameError(message));
     return message.kind !== 'IGNORED';
   }

@@ -127,9 +127,9 @@ export function checkChunks(what: string, mips: readonly MipInfo[]): void {
       );
 }
 
-/** The error of a chunk that cannot be read: what went wrong, without paths; a server that is away stays that. */
+/** The error of a chunk that cannot be read: what went wrong, without paths; a server that is away, and a file that must not be read, stay that. */
 export function chunkFault(what: string, cause: unknown): BflyError {
-  if (cause instanceof BflyError && cause.code === 'UNAVAILABLE') return cause;
+  if (cause instanceof BflyError && (cause.code === 'UNAVAILABLE' || cause.code === 'FORBIDDEN')) return cause;
   const told = cause instanceof Error && !('syscall' in cause) ? cause.message : 'it cannot be read';
   return new BflyError('INTERNAL', `${what}: ${told}`, { cause });
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { BflyError } from '../../protocol/errors.ts';
 import type { ByteStore, FilePart, StampedFile } from './byte-store.ts';
 import { fileStamp } from './file-stamp.ts';
+import { admitFile } from './json-file.ts';
 import { quotedName } from './volume-name.ts';
 import { plainArray } from './zlib-bytes.ts';
 
@@ -18,14 +19,18 @@ export class FolderStore implements ByteStore {
   readonly isRemote = false;
   readonly refused = false;
   readonly #folder: string;
+  readonly #within: readonly string[] | undefined;
 
-  constructor(folder: string) {
+  /** @param within folders that every file must really lie in, wherever links and names with `..` lead; undefined = anywhere. */
+  constructor(folder: string, within?: readonly string[]) {
     this.#folder = folder;
+    this.#within = within;
     this.name = quotedName(folder);
   }
 
   async get(name: string, maxBytes: number): Promise<Uint8Array | undefined> {
-    const path = join(this.#folder, name);
+    const path = await this.#placeOf(name);
+    if (path === undefined) return undefined;
     try {
       // A pipe would be waited for, a device read without end.
       const found = await stat(path);
@@ -47,7 +52,9 @@ export class FolderStore implements ByteStore {
   }
 
   async getRange(name: string, range: FilePart): Promise<Uint8Array | undefined> {
-    const handle = await open(join(this.#folder, name), 'r').catch((cause: unknown) => {
+    const path = await this.#placeOf(name);
+    if (path === undefined) return undefined;
+    const handle = await open(path, 'r').catch((cause: unknown) => {
       if (!isMissing(cause)) throw cause;
     });
     if (handle === undefined) return undefined;
@@ -66,8 +73,10 @@ export class FolderStore implements ByteStore {
     }
   }
 
-  has(name: string): Promise<boolean> {
-    return access(join(this.#folder, name)).then(
+  async has(name: string): Promise<boolean> {
+    const path = await this.#placeOf(name);
+    if (path === undefined) return false;
+    return access(path).then(
       () => true,
       () => false,
     );
@@ -86,6 +95,12 @@ export class FolderStore implements ByteStore {
   }
 
   close(): void {}
+
+  /** Where a file really is; undefined where it is known to be missing. @throws BflyError FORBIDDEN where it lies elsewhere. */
+  async #placeOf(name: string): Promise<string | undefined> {
+    const path = join(this.#folder, name);
+    return this.#within === undefined ? path : admitFile(path, this.#within);
+  }
 }
 
 /** Where a part of a file of so many bytes is. @throws Error where it is not wholly inside. */

@@ -9,7 +9,8 @@ import { XMLParser, XMLValidator } from 'fast-xml-parser';
 import { BflyError } from '../../protocol/errors.ts';
 import type { DType, MipInfo, Vec3 } from '../../protocol/volume.ts';
 import { fileStamp } from './file-stamp.ts';
-import { PICTURE_ENDINGS, readPictureIfThere } from './picture-file.ts';
+import { admitFile } from './json-file.ts';
+import { PICTURE_ENDINGS, type Picture, readPictureIfThere } from './picture-file.ts';
 import type { FoundVolume, Source, SourceFormat, SourceSpec } from './source.ts';
 import { TiledSource, type TileGrid, type TilePlace } from './tiled-source.ts';
 import { quotedName, volumeName } from './volume-name.ts';
@@ -43,11 +44,11 @@ export const mojoFormat: SourceFormat = {
     if (parts.length === 0) return undefined;
     return parts.map((name) => ({ spec: { path: join(path, name) }, name, kind: 'mojo' }));
   },
-  async open({ path, dataset }: SourceSpec): Promise<Source> {
+  async open({ path, dataset, within }: SourceSpec): Promise<Source> {
     if (dataset !== undefined)
       throw new BflyError('NOT_FOUND', `${quotedName(path)} is a folder, which holds no datasets`);
     const description = await readDescription(path);
-    if (description !== undefined) return openVolume(path, description);
+    if (description !== undefined) return openVolume(path, description, within);
     const [part, another] = await partsOf(path);
     if (part === undefined) throw new BflyError('UNSUPPORTED', `${quotedName(path)} has no ${DESCRIPTION}`);
     if (another !== undefined)
@@ -71,7 +72,11 @@ async function partsOf(folder: string): Promise<string[]> {
   return parts;
 }
 
-async function openVolume(path: string, description: Description): Promise<Source> {
+async function openVolume(
+  path: string,
+  description: Description,
+  within: readonly string[] | undefined,
+): Promise<Source> {
   const { dtype, shape, width, height, levels, ending } = description;
   const mips = Array.from({ length: levels }, (_, w): MipInfo => {
     const [x, y] = [Math.ceil(shape[0] / 2 ** w), Math.ceil(shape[1] / 2 ** w)];
@@ -85,7 +90,11 @@ async function openVolume(path: string, description: Description): Promise<Sourc
   const type = basename(path) === 'ids' ? 'segmentation' : guessVolumeType(dtype);
   const nameOf = ({ mip, z, row, column }: TilePlace): string =>
     `tiles/w=${eight(mip)}/z=${eight(z)}/y=${eight(row)},x=${eight(column)}${ending}`;
-  const grid: TileGrid = { width, height, nameOf, read: (place) => readPictureIfThere(join(path, nameOf(place))) };
+  const read = async (place: TilePlace): Promise<Picture | undefined> => {
+    const file = await admitFile(join(path, nameOf(place)), within);
+    return file === undefined ? undefined : readPictureIfThere(file);
+  };
+  const grid: TileGrid = { width, height, nameOf, read };
   return new TiledSource(
     { kind: 'mojo', type, dtype, mips, voxelKnown: false, fingerprint: `mojo:${stamps.join(':')}` },
     grid,

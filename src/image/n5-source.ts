@@ -35,7 +35,7 @@ export const n5Format: SourceFormat = {
   takes: async (path: string): Promise<boolean> =>
     (await withByteStore(path, (store) => readRoot(store, path))) !== undefined,
   async open(spec: SourceSpec): Promise<Source> {
-    const store = await openByteStore(spec.path);
+    const store = await openByteStore(spec.path, spec.within);
     if (store === undefined) throw new BflyError('UNSUPPORTED', `${quotedName(spec.path)} is not a folder`);
     try {
       return await openVolume(store, spec.dataset);

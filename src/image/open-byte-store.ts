@@ -9,12 +9,13 @@ import { RemoteStore } from './remote-store.ts';
  * Opens the place of a volume.
  *
  * @param path of a folder, or an address.
+ * @param within folders that every file must really lie in; undefined = anywhere.
  * @returns undefined where it is no folder.
  */
-export async function openByteStore(path: string): Promise<ByteStore | undefined> {
+export async function openByteStore(path: string, within?: readonly string[]): Promise<ByteStore | undefined> {
   if (isRemoteUrl(path)) return new RemoteStore(plainRemoteUrl(path));
   const found = await stat(path).catch(() => undefined);
-  return found?.isDirectory() === true ? new FolderStore(path) : undefined;
+  return found?.isDirectory() === true ? new FolderStore(path, within) : undefined;
 }
 
 /** As `openByteStore`, for work that ends with the store. @returns undefined where the path is no folder. */

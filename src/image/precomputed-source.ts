@@ -5,7 +5,7 @@ import { type Box, BYTES_PER_VOXEL, boxShape, type DType, mipBox, type Vec3, vol
 import { contains, intersect } from '../query/box.ts';
 import { copyBox } from '../query/copy-box.ts';
 import type { ByteStore } from './byte-store.ts';
-import { checkChunks } from './chunked-source.ts';
+import { checkChunks, chunkFault } from './chunked-source.ts';
 import { decodeCompresso } from './compresso.ts';
 import { decodeGrey, jpegFrame } from './grey-image.ts';
 import { inParallel } from './in-parallel.ts';
@@ -40,10 +40,10 @@ export const precomputedFormat: SourceFormat = {
     const info = await withByteStore(path, readInfo);
     return info === undefined ? undefined : [{ spec: { path }, name: volumeName(path), kind: 'precomputed' }];
   },
-  async open({ path, dataset }: SourceSpec): Promise<Source> {
+  async open({ path, dataset, within }: SourceSpec): Promise<Source> {
     if (dataset !== undefined)
       throw new BflyError('NOT_FOUND', `${quotedName(path)} is a folder, which holds no datasets`);
-    const store = await openByteStore(path);
+    const store = await openByteStore(path, within);
     try {
       const found = store === undefined ? undefined : await readInfo(store);
       if (store === undefined || found === undefined)
@@ -232,12 +232,7 @@ function checkLength(stored: Uint8Array, expected: number, scale: PrecomputedSca
 }
 
 function broken({ key, encoding }: PrecomputedScale, chunkBox: Box, cause: unknown): BflyError {
-  if (cause instanceof BflyError && cause.code === 'UNAVAILABLE') return cause;
-  // Messages of the system hold paths; those of shards and of zlib do not.
-  const told = cause instanceof Error && !('syscall' in cause) ? cause.message : 'it cannot be read';
-  return new BflyError('INTERNAL', `chunk ${chunkName(chunkBox)} of scale "${key}" is broken ${encoding}: ${told}`, {
-    cause,
-  });
+  return chunkFault(`chunk ${chunkName(chunkBox)} of scale "${key}" is broken ${encoding}`, cause);
 }
 
 function chunkName([x0, y0, z0, x1, y1, z1]: Box): string {

@@ -6,6 +6,7 @@ import { type Box, BYTES_PER_VOXEL, boxShape } from '../../protocol/volume.ts';
 import { copyBox } from '../query/copy-box.ts';
 import { fileStamp } from './file-stamp.ts';
 import { inParallel } from './in-parallel.ts';
+import { admitFile } from './json-file.ts';
 import { faultOfPicture, type PictureShape, readPicture, readPictureShape } from './picture-file.ts';
 import { RecentValues } from './recent-values.ts';
 import type { FoundVolume, Source, SourceFormat, SourceInfo, SourceSpec } from './source.ts';
@@ -25,28 +26,42 @@ export const stackFormat: SourceFormat = {
     const files = await imageFiles(path);
     return files.length === 0 ? undefined : [{ spec: { path }, name: volumeName(path), kind: 'stack' }];
   },
-  async open({ path, dataset }: SourceSpec): Promise<Source> {
+  async open({ path, dataset, within }: SourceSpec): Promise<Source> {
     if (dataset !== undefined)
       throw new BflyError('NOT_FOUND', `${quotedName(path)} is a folder, which holds no datasets`);
     const files = await imageFiles(path);
     const [first] = files;
     if (first === undefined)
       throw new BflyError('UNSUPPORTED', `${quotedName(path)} is not a folder with PNG, JPEG or TIFF files`);
-    const shape = await readPictureShape(first).catch((cause: unknown) => {
-      throw new BflyError(
-        'UNSUPPORTED',
-        `the first slice, ${quotedName(first)}, cannot be served: ${faultOfPicture(cause)}`,
-        { cause },
-      );
-    });
+    const shape = await admitted(first, within)
+      .then(readPictureShape)
+      .catch((cause: unknown) => {
+        if (isForbidden(cause)) throw cause;
+        throw new BflyError(
+          'UNSUPPORTED',
+          `the first slice, ${quotedName(first)}, cannot be served: ${faultOfPicture(cause)}`,
+          { cause },
+        );
+      });
     const stamps = await Promise.all([path, first, files.at(-1) ?? first].map(fileStamp));
-    return new StackSource(files, shape, `stack:${files.length}:${stamps.join(':')}`);
+    return new StackSource(files, within, shape, `stack:${files.length}:${stamps.join(':')}`);
   },
 };
 
 /** Orders names as people do: runs of digits by their value, so that "2.png" comes before "10.png". */
 export function compareNaturally(a: string, b: string): number {
   return natural.compare(a, b) || (a < b ? -1 : a > b ? 1 : 0);
+}
+
+/** Where a slice really is. @throws BflyError FORBIDDEN, NOT_FOUND */
+async function admitted(file: string, within: readonly string[] | undefined): Promise<string> {
+  const real = await admitFile(file, within);
+  if (real === undefined) throw new BflyError('NOT_FOUND', 'it is not there any more');
+  return real;
+}
+
+function isForbidden(cause: unknown): boolean {
+  return cause instanceof BflyError && cause.code === 'FORBIDDEN';
 }
 
 async function imageFiles(folder: string): Promise<string[]> {
@@ -63,11 +78,18 @@ async function imageFiles(folder: string): Promise<string[]> {
 class StackSource implements Source {
   readonly info: SourceInfo;
   readonly #files: readonly string[];
+  readonly #within: readonly string[] | undefined;
   readonly #shape: PictureShape;
   readonly #slices = new RecentValues<Uint8Array>(RECENT_SLICE_BYTES, (slice) => slice.length);
 
-  constructor(files: readonly string[], shape: PictureShape, fingerprint: string) {
+  constructor(
+    files: readonly string[],
+    within: readonly string[] | undefined,
+    shape: PictureShape,
+    fingerprint: string,
+  ) {
     this.#files = files;
+    this.#within = within;
     this.#shape = shape;
     const { width, height, dtype } = shape;
     this.info = {
@@ -97,11 +119,14 @@ class StackSource implements Source {
     const { width, height, dtype } = this.#shape;
     const expected = `${width}×${height} ${dtype} grey, as the first slice, would be right`;
     const name = basename(path);
-    const slice = await readPicture(path).catch((cause: unknown) => {
-      throw new BflyError('INTERNAL', `slice "${name}" cannot be read: ${faultOfPicture(cause)}; ${expected}`, {
-        cause,
+    const slice = await admitted(path, this.#within)
+      .then(readPicture)
+      .catch((cause: unknown) => {
+        if (isForbidden(cause)) throw cause;
+        throw new BflyError('INTERNAL', `slice "${name}" cannot be read: ${faultOfPicture(cause)}; ${expected}`, {
+          cause,
+        });
       });
-    });
     if (slice.width !== width || slice.height !== height || slice.dtype !== dtype)
       throw new BflyError('INTERNAL', `slice "${name}" is ${slice.width}×${slice.height} ${slice.dtype}; ${expected}`);
     return slice.bytes;

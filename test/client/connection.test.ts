@@ -252,11 +252,14 @@ describe('a living connection', () => {
     const { server, open } = stage();
     let n = 0;
     const session = await open({ token: () => `token-${++n}` });
+    const names: string[] = [];
+    session.on('renewed', () => names.push(session.user.name));
     server.last.send({ kind: 'AUTHREQ', id: 0, expiresInMs: 1_000 });
     const auth = await server.last.next('AUTH');
     expect(auth.token).toBe('token-2');
     await settled();
     expect(session.user).toEqual({ id: 'u2', name: 'Renewed' });
+    expect(names).toEqual(['Renewed']);
   });
 
   it('[H10] says to the token function why it asks', async () => {

@@ -363,19 +363,6 @@ describe('what servers answer', () => {
     store.close();
   });
 
-  it('an answer that takes sixty times as long as silence may', async () => {
-    const server = await serve(nextFolder());
-    server.misbehave = (_, response) => {
-      response.writeHead(200);
-      const stream = setInterval(() => response.write(Buffer.alloc(70_000)), 2);
-      return response.on('close', () => clearInterval(stream));
-    };
-    const store = new RemoteStore(server.url, { timeoutMs: 10, pausesMs: [] });
-    const error = await errorOf(store.get('x', 2 ** 40));
-    expect(error.code).toBe('UNAVAILABLE');
-    store.close();
-  });
-
   it('a bomb in the place of an error page is not unpacked', async () => {
     const server = await serve(nextFolder());
     const bomb = gzipSync(new Uint8Array(40_000_000));

@@ -40,6 +40,8 @@ export class ViewerPage {
   readonly context: BrowserContext;
   /** What the page complained of, each line once it came. */
   readonly complaints: string[] = [];
+  /** Files of the page that were asked for, by name. */
+  readonly assets = new Set<string>();
 
   private constructor(name: string, context: BrowserContext, page: Page) {
     this.name = name;
@@ -47,6 +49,10 @@ export class ViewerPage {
     this.page = page;
     page.on('console', (message) => {
       if (message.type() === 'error') this.complaints.push(message.text());
+    });
+    context.on('request', (request) => {
+      const asset = /\/assets\/([^/?#]+)$/.exec(request.url())?.[1];
+      if (asset !== undefined) this.assets.add(asset);
     });
     page.on('pageerror', (error) => this.complaints.push(String(error.stack ?? error)));
   }

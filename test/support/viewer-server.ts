@@ -16,6 +16,8 @@ export const SEGMENTS = 'fly/medulla/fib25/segmentation';
 /** A server that can be stopped and started again on the same port and store. */
 export interface ViewerServer {
   readonly port: number;
+  /** Folder of the built page. */
+  readonly viewer: string;
   /** The running one. */
   readonly server: RunningServer;
   stop(): Promise<void>;
@@ -58,7 +60,7 @@ export async function startViewerServer(
     isUp = false;
   };
   return {
-    port,
+    ...{ port, viewer },
     get server() {
       return server;
     },

@@ -2,6 +2,9 @@
  * Three people in one volume, each in a browser of their own: what one does, the others see, on the state and on the screen; whoever comes
  * late, is cut off, or outlives the server sees the same.
  */
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { gzipSync } from 'node:zlib';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { EditOp } from '../../src/client/index.ts';
@@ -63,6 +66,17 @@ describeInBrowsers('three people in one volume', () => {
       await window.bfly.stage.volumes.find((one) => one.path === path)?.channel?.undo();
     }, SEGMENTS);
   const allSee = (see: (view: ViewerPage) => Promise<void>): Promise<unknown> => Promise.all(everybody.map(see));
+
+  it('loads at most 600 KB, gzip, until a volume is seen', async () => {
+    const names = [...ada.assets];
+    expect(names.some((name) => name.startsWith('chunk-worker-'))).toBe(true);
+    const sizes = await Promise.all(
+      names.map(
+        async (name) => gzipSync(await readFile(path.join(server.viewer, 'assets', name)), { level: 9 }).length,
+      ),
+    );
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(600_000);
+  });
 
   it('shows a merge to everybody, without a chunk being loaded again', async () => {
     await allSee((view) => view.untilAlike(BIG.at, LEFT.at, false));

@@ -7,7 +7,7 @@ import { focusBox, hasManyRows, mustRefocus, rowCount } from './large-tables.ts'
 import { RowStore } from './row-store.ts';
 import { SHOWN_TABLES, type ShownTable } from './shape.ts';
 
-/** The view rests so long before what is near it is loaded, ms. */
+/** So long after the view has moved what is near it is loaded, ms. */
 const REST_MS = 300;
 
 /** What the rows of a channel are made from. */
@@ -39,6 +39,7 @@ export class ChannelRows {
   #isOver = false;
   #loaded: ReturnType<typeof focusBox> | undefined;
   #rest: ReturnType<typeof setTimeout> | undefined;
+  #looked: { readonly place: Place; readonly size: number } | undefined;
 
   constructor({ session, path, info, channel, changed, peersChanged }: ChannelRowsParts) {
     this.path = path;
@@ -68,8 +69,10 @@ export class ChannelRows {
   /** The view is elsewhere: what is near it is loaded, when it rests. @param size what is seen along an axis, nm. */
   look(place: Place, size: number): void {
     if (this.#near === undefined) return;
-    clearTimeout(this.#rest);
-    this.#rest = setTimeout(() => this.#focus(place, size), this.#loaded === undefined ? 0 : REST_MS);
+    this.#looked = { place, size };
+    // It moves with the view, but not with every frame of it, and one after the other.
+    if (this.#rest !== undefined || !mustRefocus(this.#loaded, focusBox(this.info, place, size))) return;
+    this.#rest = setTimeout(() => void this.#focus(), this.#loaded === undefined ? 0 : REST_MS);
   }
 
   /** A name for the author of a row. */
@@ -152,19 +155,19 @@ export class ChannelRows {
     if (!isLoading && this.store.flush()) this.#changed();
   }
 
-  #focus(place: Place, size: number): void {
-    const box = focusBox(this.info, place, size);
-    if (this.#near === undefined || this.#isOver || !mustRefocus(this.#loaded, box)) return;
+  async #focus(): Promise<void> {
+    const looked = this.#looked;
+    if (this.#near === undefined || looked === undefined || this.#isOver) return;
+    const box = focusBox(this.info, looked.place, looked.size);
     this.#loaded = box;
-    this.#near.focus({ box, kinds: ['put', 'delete', 'undo'] }).then(
-      () => {
-        this.#isStale = true;
-        this.#frame.ask();
-      },
-      () => {
-        // The line is gone: the subscription takes it up again by itself.
-      },
-    );
+    try {
+      await this.#near.focus({ box, kinds: ['put', 'delete', 'undo'] });
+      this.#isStale = true;
+      this.#frame.ask();
+    } catch {
+      // The line is gone: the subscription takes it up again by itself.
+    }
+    this.#rest = undefined;
   }
 }
 

@@ -134,9 +134,12 @@ function cornersOf({ low, high }: Pick<Shape, 'low' | 'high'>): Place[] {
 }
 
 function spaceBox(shape: Pick<Shape, 'low' | 'high'>, frame: Frame): Outline | undefined {
-  const corners = cornersOf(shape);
-  const lines = EDGES.flatMap(([a, b]) => {
-    const part = visiblePart(corners[a] as Place, corners[b] as Place, frame); // eight corners
+  const corners = cornersOf(shape).map((place) => ({ place, spot: frame.spot(place) }));
+  const lines = EDGES.flatMap(([i, j]): Pixel[][] => {
+    const [a, b] = [corners[i], corners[j]];
+    if (a === undefined || b === undefined) return [];
+    if (a.spot !== undefined && b.spot !== undefined) return [[pixel(a.spot), pixel(b.spot)]];
+    const part = a.spot === b.spot ? undefined : visiblePart(a.place, b.place, frame);
     return part === undefined ? [] : [[pixel(part.from), pixel(part.to)]];
   });
   const [first] = lines[0] ?? [];

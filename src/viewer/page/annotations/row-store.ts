@@ -103,7 +103,7 @@ export class RowStore {
         if (turn !== this.#rebuild) return false;
       }
     const index = await this.#indexOf(shapes, turn);
-    if (index === undefined) return false;
+    if (index === undefined || turn !== this.#rebuild) return false;
     this.#shapes = shapes;
     this.#index = index;
     this.#madeFor = index.count;

@@ -32,10 +32,16 @@ export function rowsOf(logs: ReadonlyMap<string, ChannelLog>, { author, kind }: 
     (logs.size === 1 || edit.time >= since) &&
     (author === undefined || authorOf(edit) === author) &&
     (kind === undefined || edit.ops.some((op) => op['op'] === kind));
-  const rows = [...logs].flatMap(([path, { edits }]) => edits.filter(isShown).map((edit) => ({ path, edit })));
-  if (logs.size === 1) return rows.reverse();
-  // Of one channel the seq decides: clocks go back at times.
-  return rows.sort((a, b) => (a.path === b.path ? b.edit.seq - a.edit.seq : b.edit.time - a.edit.time));
+  const rows = [...logs].flatMap(([path, { edits }]) => {
+    // Of one channel the seq decides: clocks go back at times.
+    let latest = 0;
+    return edits.flatMap((edit) => {
+      latest = Math.max(latest, edit.time);
+      return isShown(edit) ? [{ path, edit, latest }] : [];
+    });
+  });
+  rows.reverse();
+  return logs.size === 1 ? rows : rows.sort((a, b) => b.latest - a.latest);
 }
 
 /** Who made the edits that are known, by what `authorOf` says, in the order of their names. */
@@ -47,7 +53,7 @@ export function authorsOf(logs: Iterable<ChannelLog>): Map<string, string> {
 
 /** What stands in the way of an undo, in words: the edits in force that were built on it. */
 export function builtOn(edits: readonly EditEvent[], log: ChannelLog): string {
-  const said = edits.map((edit) => `edit ${edit.seq} (${userName(edit.user)} ${editWords({ ...edit, changes: { meta: {} } }, log.isUndo)})`);
+  const said = edits.map((edit) => `edit ${edit.seq} (${userName(edit.user)} ${editWords(edit, log.isUndo)})`);
   const shown = said.slice(0, 3);
   const more = said.length - shown.length;
   return `${shown.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;

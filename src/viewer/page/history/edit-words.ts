@@ -25,7 +25,7 @@ const SHOWN = 3;
 type Fields = Readonly<Record<string, unknown>>;
 
 /** What an edit did: one line, without who and when. It begins with a verb, lower case. */
-export function editWords({ ops, results, changes, cut }: EditEvent, isUndo: IsUndo = () => false): string {
+export function editWords({ ops, results, changes, cut, time }: EditEvent, isUndo: IsUndo = () => false): string {
   const undos = ops.flatMap((op) => (op['op'] === 'undo' ? [Number(op['seq'])] : []));
   const others = ops.flatMap((op, i) => (op['op'] === 'undo' ? [] : [opWords(op, fieldsOf(results[i]))]));
   const said = [...(undos.length > 0 ? [undoWords(undos, changes, isUndo)] : []), ...others];
@@ -33,7 +33,8 @@ export function editWords({ ops, results, changes, cut }: EditEvent, isUndo: IsU
   const more = said.length - shown.length;
   const text = [...shown, ...(more > 0 ? [`${counted(more, 'more change')}`] : [])].join(', ');
   if (text === '') return 'changed something elsewhere';
-  const isNoop = cut !== true && Object.keys(changes).length === 0;
+  // Of edits that stand in the way of another their ops alone are told.
+  const isNoop = cut !== true && time > 0 && Object.keys(changes).length === 0;
   return isNoop ? `${text} (nothing changed)` : text;
 }
 

@@ -60,6 +60,11 @@ export class ViewerStage implements Stage {
     viewer.layout.changed.add(() => this.#events.emit('view', undefined));
   }
 
+  /** What is known of the channels has changed. */
+  tellVolumes(): void {
+    this.#events.emit('volumes', undefined);
+  }
+
   get volumes(): readonly StageVolume[] {
     return this.#volumes.volumes;
   }

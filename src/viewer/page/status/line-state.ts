@@ -114,8 +114,7 @@ function channelStatus({ path, info, channel }: StageVolume, isPast: boolean): C
 function readOnlyReason(info: ChannelInfo, channel: LiveChannel | undefined, isPast: boolean): string | undefined {
   if (isPast) return 'The past is shown, and it does not change';
   if (channel === undefined) return 'The link names a moment of the past, which does not change';
-  const { rights } = info as { readonly rights?: readonly string[] }; // servers may say what we may do
-  if (rights !== undefined && !rights.some((right) => /^(annotate|edit|edit-own|admin)$/.test(right)))
+  if (info.rights !== undefined && !info.rights.includes('annotate'))
     return 'You may look, but the server lets you change nothing';
   return info.editable ? undefined : 'The volume takes no edits';
 }

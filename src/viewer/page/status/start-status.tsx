@@ -34,7 +34,9 @@ export function startStatus(view: VolumeView): () => void {
     access.onToken((token) => tellWorker({ kind: 'token', token })),
     stage.on('volumes', look),
     session.on('error', ({ code, message }) => {
-      if (code === 'UNAUTHENTICATED' || code === 'FORBIDDEN') stage.say(`The server says: ${message}`, 'error');
+      // Of a connection that is lost the status tells.
+      const isToken = code === 'UNAUTHENTICATED' || code === 'FORBIDDEN';
+      if (isToken && session.state === 'live') stage.say(`The token was not taken: ${message}`, 'error');
     }),
   ];
   return () => {

@@ -62,8 +62,7 @@ export function statusOf(facts: StatusFacts): Status {
       kind: 'token',
       mood: 'bad',
       text: token === 'ends' ? 'Token ends soon' : 'Token expired',
-      meaning:
-        `The server wants another token. ${unsent > 0 ? `There ${edits(unsent, 'is', 'are')} not sent yet. ${kept}` : ''}`.trim(),
+      meaning: `${token === 'ends' ? 'Your token ends within a minute.' : 'The server does not take your token any more.'}${unsent > 0 ? ` ${count(unsent, 'edit')} ${unsent === 1 ? 'is' : 'are'} not sent yet. ${kept}` : ''}`,
     };
   if (session === 'offline')
     return {
@@ -113,8 +112,4 @@ function sum<T>(values: readonly T[], of: (value: T) => number): number {
 /** Such as `1 edit`, `12 edits`. */
 export function count(n: number, what: string): string {
   return `${n.toLocaleString('en')} ${what}${n === 1 ? '' : 's'}`;
-}
-
-function edits(n: number, one: string, many: string): string {
-  return `${n === 1 ? one : many} ${count(n, 'edit')}`;
 }

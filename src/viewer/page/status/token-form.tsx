@@ -21,9 +21,7 @@ export function TokenForm({ wanted, give }: TokenFormProps): JSX.Element {
   return (
     <form class="status-token" onSubmit={submit}>
       <label>
-        {wanted === 'ends'
-          ? 'Your token ends within a minute. Another one'
-          : 'The server does not take your token (any more). Another one'}
+        Another token
         <input ref={input} type="password" autocomplete="current-password" required />
       </label>
       <button type="submit">Continue</button>

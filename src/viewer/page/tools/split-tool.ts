@@ -8,10 +8,9 @@ import type { Drag } from './panel-pointer.ts';
 import { reasonOf } from './say-refusal.ts';
 import { boundsOfId, joinBoxes, meetBoxes, neighbourhood, onlyOf, seedsOf, splitBox } from './split.ts';
 import { boxLimits, gridOf, Stroke } from './stroke.ts';
+import { SEED_COLORS } from './tool-state.ts';
 import { VoxelSet } from './voxel-set.ts';
 
-/** Green stays, red leaves. */
-export const SEED_COLORS = { 1: '#3ddc6a', 2: '#ff5a4d' } as const;
 /** Half the width of a stroke of seeds, CSS pixels. */
 const SEED_PX = 2;
 /** Voxels that are read at once. */

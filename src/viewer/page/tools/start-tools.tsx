@@ -2,21 +2,20 @@
 import './tools.css';
 import { effect, untracked } from '@preact/signals';
 import { render } from 'preact';
-import type { LiveChannel } from '../../../client/index.ts';
 import type { KeyBinding, StagePanel } from '../stage.ts';
 import type { VolumeView } from '../volume/volume-view.ts';
 import { BodyTool } from './body-tool.ts';
-import { BrushMarks } from './brush-marks.ts';
-import { Ink } from './ink.ts';
 import { OwnEdits } from './own-edits.ts';
-import { PaintTool, paintColor, radiusOf } from './paint-tool.ts';
 import { type Drag, PanelPointers } from './panel-pointer.ts';
-import { Saving } from './saving.ts';
 import { reasonOf } from './say-refusal.ts';
-import { SEED_COLORS, SplitTool } from './split-tool.ts';
-import { gridOf } from './stroke.ts';
+import type { Strokes } from './strokes.ts';
 import { BRUSHES, DOES, DRAWS, nextRadius, type ToolName, ToolState } from './tool-state.ts';
 import { Toolbar } from './toolbar.tsx';
+
+/** A stroke of which nothing comes. */
+const NO_STROKE: Drag = { to: () => {}, end: () => {}, cancel: () => {} };
+/** When the code of the brushes is fetched, after the view has begun, ms. */
+const LOAD_MS = 15_000;
 
 /** Starts the tools on a view. @returns a function that ends them. */
 export function startTools(view: VolumeView): () => void {
@@ -28,34 +27,27 @@ export function startTools(view: VolumeView): () => void {
 class Tools {
   readonly #view: VolumeView;
   readonly #state = new ToolState();
-  readonly #ink: Ink;
-  readonly #saving: Saving;
-  readonly #paint: PaintTool;
-  readonly #split: SplitTool;
+  /** Comes once the view is there: it is not needed to look. */
+  #strokes: Strokes | undefined;
+  #coming: Promise<Strokes | undefined> | undefined;
   readonly #bodies: BodyTool;
   readonly #own: OwnEdits;
-  readonly #marks: BrushMarks;
   readonly #pointers: PanelPointers;
   readonly #bar = document.createElement('div');
   readonly #line = document.createElement('output');
   readonly #ends: (() => void)[] = [];
+  #isOver = false;
 
   constructor(view: VolumeView) {
     this.#view = view;
     const { stage } = view;
     const state = this.#state;
-    this.#ink = new Ink(stage);
-    this.#saving = new Saving(view);
-    const parts = { view, state, ink: this.#ink, saving: this.#saving };
-    this.#paint = new PaintTool(parts);
-    this.#split = new SplitTool(parts);
     this.#bodies = new BodyTool(view, state);
     this.#own = new OwnEdits(() => this.#told());
-    this.#marks = new BrushMarks(stage, () => this.#held());
     this.#pointers = new PanelPointers(stage, {
       begin: (panel) => this.#begin(panel),
       click: (isMarking) => this.#click(isMarking),
-      over: (panel, place) => this.#marks.over(panel, place),
+      over: (panel, place) => this.#strokes?.over(panel, place),
     });
     this.#show();
     const looked = (): void => this.#look();
@@ -67,17 +59,17 @@ class Tools {
         if (view.tool.value === 'annotate' && state.tool.peek() !== 'pointer') untracked(() => this.#take('pointer'));
       }),
     );
+    const timer = setTimeout(() => void this.#load(), LOAD_MS);
+    this.#ends.push(() => clearTimeout(timer));
     this.#look();
   }
 
   end(): void {
+    this.#isOver = true;
     for (const end of this.#ends) end();
-    this.#split.clear();
     this.#bodies.forget();
     this.#pointers.end();
-    this.#marks.end();
-    this.#saving.end();
-    this.#ink.end();
+    this.#strokes?.end();
     this.#own.end();
     render(null, this.#bar);
     this.#bar.remove();
@@ -96,8 +88,8 @@ class Tools {
       take: (tool: ToolName) => this.#take(tool),
       undo: () => this.#step('undo'),
       redo: () => this.#step('redo'),
-      split: () => void this.#split.split(),
-      clear: () => void this.#split.clear(),
+      split: () => this.#strokes?.split(),
+      clear: () => void this.#strokes?.clear(),
     };
     render(<Toolbar state={this.#state} actions={actions} />, this.#bar);
   }
@@ -123,9 +115,10 @@ class Tools {
   #follow(): void {
     const { tool, marked, radius, shape, value } = this.#state;
     void [radius.value, shape.value, value.value];
-    this.#view.tool.value = DOES[tool.value];
+    // What others say of it while no tool is taken is theirs.
+    if (tool.value !== 'pointer' || this.#view.tool.peek() !== 'annotate') this.#view.tool.value = DOES[tool.value];
     this.#view.stage.element.dataset['draws'] = String(DRAWS.has(tool.value));
-    this.#marks.change();
+    this.#strokes?.change();
     this.#line.textContent = lineOf(tool.value, marked.value, this.#state);
   }
 
@@ -134,31 +127,38 @@ class Tools {
     const reason = state.whyNot(tool);
     if (reason !== undefined) return this.#view.stage.say(reason);
     this.#pointers.cancel();
-    if (tool !== 'seeds') this.#split.clear();
+    if (tool !== 'seeds') this.#strokes?.clear();
     if (tool === 'pointer' || DRAWS.has(tool)) this.#bodies.forget();
     state.tool.value = state.tool.value === tool ? 'pointer' : tool;
+    if (DRAWS.has(tool)) void this.#load();
   }
 
-  #target(tool: ToolName): { volume: NonNullable<ToolState['target']['value']>; channel: LiveChannel } | undefined {
-    const reason = this.#state.whyNot(tool);
-    const volume = this.#state.target.value;
-    if (reason === undefined && volume?.channel !== undefined) return { volume, channel: volume.channel };
-    this.#view.stage.say(reason ?? 'Nothing here can be edited.');
-    return undefined;
+  /** What draws on slices. @returns undefined, and says so, where it cannot be had now. */
+  #load(): Promise<Strokes | undefined> {
+    this.#coming ??= import('./strokes.ts').then(
+      (module) => {
+        if (!this.#isOver) this.#strokes = new module.Strokes(this.#view, this.#state);
+        return this.#strokes;
+      },
+      () => {
+        this.#coming = undefined;
+        if (!DRAWS.has(this.#state.tool.value)) return undefined;
+        this.#state.tool.value = 'pointer';
+        this.#view.stage.say('The brushes could not be loaded: the server does not answer.', 'error');
+        return undefined;
+      },
+    );
+    return this.#coming;
   }
 
   #begin(panel: StagePanel): Drag | undefined {
     const tool = this.#state.tool.value;
-    const target = DRAWS.has(tool) ? this.#target(tool) : undefined;
-    if (target === undefined) return undefined;
-    const { volume, channel } = target;
-    if (tool === 'seeds') return this.#split.beginSeeds(volume, channel, panel);
-    if (tool === 'cut') return this.#split.beginCut(volume, channel, panel);
-    if (volume.info.type !== 'segmentation' && this.#state.grey.value === undefined) {
-      this.#view.stage.say('Choose the grey value first.');
-      return undefined;
-    }
-    return this.#paint.begin(volume, channel, panel);
+    if (!DRAWS.has(tool)) return undefined;
+    const reason = this.#state.whyNot(tool);
+    // Who holds a brush does not mean to move the view.
+    if (reason === undefined) return this.#strokes?.begin(panel) ?? NO_STROKE;
+    this.#view.stage.say(reason);
+    return NO_STROKE;
   }
 
   #click(isMarking: boolean): boolean {
@@ -169,15 +169,6 @@ class Tools {
     else if (isMarking && tool === 'paint') this.#bodies.pick();
     else return false;
     return true;
-  }
-
-  #held(): ReturnType<ConstructorParameters<typeof BrushMarks>[1]> {
-    const { tool, target, shape } = this.#state;
-    const volume = target.value;
-    if (volume === undefined || !BRUSHES.has(tool.value)) return undefined;
-    const color =
-      tool.value === 'cut' ? SEED_COLORS[2] : tool.value === 'erase' ? '#fff' : paintColor(this.#state, volume);
-    return { brush: { shape: shape.value, radius: radiusOf(this.#state, volume) }, grid: gridOf(volume.info), color };
   }
 
   #step(step: 'undo' | 'redo'): void {
@@ -194,11 +185,16 @@ class Tools {
   /** What Escape gives up; false: nothing. */
   #canEscape(): boolean {
     const { tool, marked } = this.#state;
-    return this.#pointers.isDrawing || this.#split.hasSeeds || marked.value.length > 0 || tool.value !== 'pointer';
+    return (
+      this.#pointers.isDrawing ||
+      this.#strokes?.hasSeeds === true ||
+      marked.value.length > 0 ||
+      tool.value !== 'pointer'
+    );
   }
 
   #escape(): void {
-    if (this.#pointers.cancel() || this.#split.clear() || this.#bodies.forget()) return;
+    if (this.#pointers.cancel() || this.#strokes?.clear() === true || this.#bodies.forget()) return;
     this.#take('pointer');
   }
 
@@ -232,7 +228,7 @@ class Tools {
           group.value = group.value === 1 ? 2 : 1;
         },
       },
-      { key: 'enter', help: 'split by the seeds', when: isSeeds, run: () => void this.#split.split() },
+      { key: 'enter', help: 'split by the seeds', when: isSeeds, run: () => this.#strokes?.split() },
       {
         key: 'escape',
         help: 'give up: stroke, seeds, marks, tool',

@@ -13,6 +13,9 @@ export const BRUSHES: ReadonlySet<ToolName> = new Set(['cut', 'paint', 'erase'])
 /** Voxels along the finest axis. */
 export const RADIUS = { min: 0.5, max: 100 } as const;
 
+/** Of seeds: green stays, red leaves. */
+export const SEED_COLORS = { 1: '#3ddc6a', 2: '#ff5a4d' } as const;
+
 /** What the others are told that one does. */
 export const DOES: Readonly<Record<ToolName, string>> = {
   pointer: '',

@@ -1,8 +1,7 @@
 /** The row of tools above the view. */
 import type { JSX } from 'preact';
 import { Icon } from './icons.tsx';
-import { SEED_COLORS } from './split-tool.ts';
-import { BRUSHES, legalRadius, RADIUS, type ToolName, type ToolState } from './tool-state.ts';
+import { BRUSHES, legalRadius, RADIUS, SEED_COLORS, type ToolName, type ToolState } from './tool-state.ts';
 
 /** What the buttons do. */
 export interface ToolActions {

@@ -4,6 +4,7 @@ import { hasManyRows, WITHOUT_ROWS } from '../annotations/large-tables.ts';
 
 /** A channel that is followed. */
 export interface OpenChannel {
+  /** The newest: what one may do to it may change. */
   readonly info: ChannelInfo;
   readonly channel: LiveChannel;
 }
@@ -42,8 +43,24 @@ export class OpenChannels {
     return open;
   }
 
+  /** Asks again what one may do. @returns whether anything is different now. */
+  async refresh(): Promise<boolean> {
+    const changes = [...this.#open].map(async ([path, opening]) => {
+      const open: { info: ChannelInfo } = await opening;
+      const info = await this.#session.info(path);
+      if (info.kind !== 'channel' || isAllowedAlike(info, open.info)) return false;
+      open.info = info;
+      return true;
+    });
+    return (await Promise.allSettled(changes)).some((change) => change.status === 'fulfilled' && change.value);
+  }
+
   close(): void {
     for (const open of this.#open.values()) void open.then(({ channel }) => channel.close());
     this.#open.clear();
   }
+}
+
+function isAllowedAlike(a: ChannelInfo, b: ChannelInfo): boolean {
+  return a.editable === b.editable && String(a.rights) === String(b.rights);
 }

@@ -1,6 +1,7 @@
 /** The parts of a view: panels and tools, each in a folder of its own. One line each. */
 import { startAnnotations } from '../annotations/start-annotations.tsx';
 import { startHelp } from '../help/start-help.tsx';
+import { startHistory } from '../history/start-history.tsx';
 import { startPeople } from '../people/start-people.tsx';
 import { startStatus } from '../status/start-status.tsx';
 import { startTools } from '../tools/start-tools.tsx';
@@ -9,7 +10,7 @@ import type { VolumeView } from './volume-view.ts';
 /** Starts a part on a view. @returns a function that ends it. */
 type Part = (view: VolumeView) => () => void;
 
-const PARTS: readonly Part[] = [startPeople, startTools, startAnnotations, startStatus, startHelp];
+const PARTS: readonly Part[] = [startPeople, startTools, startAnnotations, startStatus, startHelp, startHistory];
 
 /** Starts all parts. @returns a function that ends them. */
 export function startParts(view: VolumeView): () => void {

@@ -53,12 +53,15 @@ export function showVolume(root: HTMLElement, { session, folder, access, kept }:
     listeners.add(listener);
     return () => void listeners.delete(listener);
   };
+  const refresh = (): void => void channels.refresh().then((isOther) => isOther && stage.tellVolumes());
+  const ends = [session.on('renewed', refresh), session.on('state', (state) => state === 'live' && refresh())];
   const tool = signal('');
   const view: VolumeView = { session, stage, channels, past, dock, bar, tool, access, kept, tellWorker, onWorker };
   const end = startParts(view);
   // For scripts on the page, and for tests.
   Object.assign(window, { viewer, bfly: view });
   return () => {
+    for (const stop of ends) stop();
     end();
     channels.close();
     line.close();

@@ -118,6 +118,30 @@ export class ViewerPage {
     });
   }
 
+  /** Brings the pointer over a voxel, and waits until the view knows the segment under it. */
+  async point(voxel: readonly [number, number, number], id: number): Promise<void> {
+    const { x, y } = await this.pixelOf(voxel);
+    await this.until(`segment ${id} under the pointer`, async () => {
+      // The pointer is looked at when it moves.
+      await this.page.mouse.move(x + 1, y);
+      await this.page.mouse.move(x, y);
+      return this.page.evaluate(
+        ([path, of]) =>
+          String(window.bfly.stage.volumes.find((one) => one.path === path)?.hovered?.base) === String(of),
+        [SEGMENTS, id] as const,
+      );
+    });
+  }
+
+  /** Draws a stroke with the left button, from one voxel to another. */
+  async drag(from: readonly [number, number, number], to: readonly [number, number, number]): Promise<void> {
+    const [a, b] = [await this.pixelOf(from), await this.pixelOf(to)];
+    await this.page.mouse.move(a.x, a.y);
+    await this.page.mouse.down();
+    await this.page.mouse.move(b.x, b.y, { steps: 5 });
+    await this.page.mouse.up();
+  }
+
   /** Waits until two voxels have the same colour on the screen, or until they do not. */
   async untilAlike(
     a: readonly [number, number, number],

@@ -61,10 +61,6 @@ describeInBrowsers('three people in one volume', () => {
     const text = await (await fetch(`${origin(server.port)}/metrics`)).text();
     return /^bfly_tiles_sent_total (\d+)$/m.exec(text)?.[1] ?? 'unknown';
   };
-  const undo = (view: ViewerPage): Promise<void> =>
-    view.page.evaluate(async (path) => {
-      await window.bfly.stage.volumes.find((one) => one.path === path)?.channel?.undo();
-    }, SEGMENTS);
   const allSee = (see: (view: ViewerPage) => Promise<void>): Promise<unknown> => Promise.all(everybody.map(see));
 
   it('loads at most 600 KB, gzip, until a volume is seen', async () => {
@@ -81,27 +77,65 @@ describeInBrowsers('three people in one volume', () => {
   it('shows a merge to everybody, without a chunk being loaded again', async () => {
     await allSee((view) => view.untilAlike(BIG.at, LEFT.at, false));
     const sent = await tilesSent();
-    await edit(ada, [{ op: 'merge', ids: [BigInt(BIG.id), BigInt(LEFT.id)] }]);
+    await ada.point(BIG.at, BIG.id);
+    await ada.page.keyboard.press('m');
+    await ada.point(LEFT.at, LEFT.id);
+    await ada.page.keyboard.press('m');
     await allSee((view) => view.untilAlike(BIG.at, LEFT.at, true));
     expect(await ben.root(LEFT.id)).toBe(String(BIG.id));
     expect(await tilesSent()).toBe(sent);
   }, 120_000);
 
   it('shows a cleave to everybody, and its undo', async () => {
-    await edit(ben, [{ op: 'cleave', ids: [BigInt(LEFT.id)] }]);
+    await ben.point(LEFT.at, LEFT.id);
+    await ben.page.keyboard.press('c');
     await allSee((view) => view.untilAlike(BIG.at, LEFT.at, false));
-    await undo(ben);
+    await ben.page.keyboard.press('Control+z');
     await allSee((view) => view.untilAlike(BIG.at, LEFT.at, true));
   }, 120_000);
 
   it('shows painted voxels to everybody', async () => {
     const [x, y, z] = RIGHT.at;
     await allSee((view) => view.untilAlike(RIGHT.at, LOW.at, false));
-    await edit(ada, [{ op: 'write', box: [x - 4, y - 4, z - 1, x + 5, y + 5, z + 2], value: BigInt(LOW.id) }]);
+    await ada.page.keyboard.press('d');
+    await ada.point(LOW.at, LOW.id);
+    await ada.page.keyboard.press('i');
+    await ada.drag([x - 6, y, z], [x + 6, y, z]);
     await allSee((view) => view.untilAlike(RIGHT.at, LOW.at, true));
-    await undo(ada);
+    await ada.page.keyboard.press('Escape');
+    await ada.page.keyboard.press('Control+z');
     await allSee((view) => view.untilAlike(RIGHT.at, LOW.at, false));
   }, 120_000);
+
+  it('splits a segment by seeds', async () => {
+    const [x, y, z] = LOW.at;
+    const inside = [x - 4, y, z] as const;
+    await ada.page.keyboard.press('g');
+    await ada.drag([x - 5, y - 3, z], [x - 5, y + 3, z]);
+    await ada.page.keyboard.press('q');
+    await ada.drag([x + 5, y - 3, z], [x + 5, y + 3, z]);
+    await ada.page.keyboard.press('Enter');
+    await allSee((view) => view.untilAlike(inside, [x + 5, y, z], false));
+    await ada.page.keyboard.press('Escape');
+    await ada.page.keyboard.press('Control+z');
+    await allSee((view) => view.untilAlike(inside, [x + 5, y, z], true));
+  }, 120_000);
+
+  it('shows where the others point, by name, until they leave', async () => {
+    await ada.point(UPPER.at, UPPER.id);
+    await ben.page.getByText('Ada').first().waitFor();
+    expect(await ben.page.locator('.volume-dock').getByText('Ada').count()).toBe(1);
+    const marks = ben.page.locator('.volume-view').getByText('Ada');
+    await marks.first().waitFor();
+  }, 60_000);
+
+  it('shows an annotation to everybody, with its text', async () => {
+    const [x, y, z] = RIGHT.at;
+    await edit(ben, [
+      { op: 'put', table: 'annotation', rows: [{ kind: 'point', points: [x, y, z], text: 'look here' }] },
+    ]);
+    await allSee((view) => view.page.locator('.volume-dock').getByText('look here').first().waitFor());
+  }, 60_000);
 
   it('shows somebody who comes late what there is', async () => {
     const cleo = await ViewerPage.open(browser, origin(server.port), 'Cleo');

@@ -85,6 +85,9 @@ describe('the selection of others', () => {
     const { volume, shown } = make();
     shown.show(person('ada', { selected: selected(3n) }));
     shown.show(person('ben', { selected: selected(3n, 4n) }));
+    shown.hide('ada');
+    expect(volume.selected).toEqual([3n, 4n]);
+    shown.show(person('ada', { selected: selected(3n) }));
     shown.hide('ben');
     expect(volume.selected).toEqual([3n]);
     shown.hide('ada');

@@ -21,6 +21,13 @@ describe('what one shows', () => {
     expect(told < count ? state['selected'] : undefined).toBe(told < count ? count : undefined);
   });
 
+  it('[P1] is what the server takes also where other words take the room', () => {
+    const selected = Array.from({ length: 100 }, (_, i) => 2n ** 63n + BigInt(i));
+    const state = ownState({ ...doing, window: 'w'.repeat(150) }, { info, selected });
+    expect(presenceFault(state)).toBeUndefined();
+    expect(state.select?.length).toBeGreaterThan(0);
+  });
+
   it('has the cursor in voxels of the channel, to a tenth', () => {
     expect(ownState(doing, { info, selected: [] })).toMatchObject({ cursor: [33.3, 2, 3], tool: 'annotate' });
   });

@@ -9,7 +9,7 @@ import { Icon } from './icons.tsx';
 import { SHOWN_TABLES, type Shape, textOf } from './shape.ts';
 
 /** CSS pixels; that of `.annotation-row`. */
-const ROW_HEIGHT = 38;
+const ROW_HEIGHT = 36;
 /** While many rows change the list is made anew so often, ms. */
 const PAUSE_MS = 250;
 /** Up to so many rows it is made at once. */

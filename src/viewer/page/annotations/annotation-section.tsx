@@ -19,9 +19,8 @@ export function AnnotationSection({ annotations }: { readonly annotations: Annot
   const rows = annotations.rows.value;
   const count = rows.reduce((sum, { store }) => sum + store.count, 0);
   const total = rows.reduce((sum, row) => sum + row.total, 0);
-  const shown = rows.some(({ isPartial }) => isPartial)
-    ? `${count.toLocaleString('en')} near here of ${total.toLocaleString('en')}`
-    : count.toLocaleString('en');
+  const isPartial = rows.some((row) => row.isPartial);
+  const shown = `${count.toLocaleString('en')}${isPartial ? ` of ${total.toLocaleString('en')}` : ''}`;
   return (
     <DockSection title="Annotations" name="annotations" count={shown}>
       <KindButtons annotations={annotations} />
@@ -50,6 +49,7 @@ export function AnnotationSection({ annotations }: { readonly annotations: Annot
           ))}
         </select>
       </div>
+      {isPartial ? <p class="annotation-why">There are very many: those near the view are shown.</p> : null}
       <AnnotationList annotations={annotations} filter={filter} />
     </DockSection>
   );
@@ -81,10 +81,10 @@ function KindButtons({ annotations }: { readonly annotations: Annotations }): JS
   );
 }
 
-/** Only where there is something to choose. */
+/** While something is placed, and where there is something to choose. */
 function TargetChoice({ annotations }: { readonly annotations: Annotations }): JSX.Element | null {
   const targets = annotations.targets.value;
-  if (targets.length < 2) return null;
+  if (targets.length < 2 || annotations.placing.value === undefined) return null;
   return (
     <label class="annotation-target">
       New ones go to

@@ -307,7 +307,7 @@ export class Annotations {
   move(name: ShapeName, points: readonly Place[], base?: number): void {
     const shape = this.shapeOf(name);
     const rows = this.rowsOf(name.path);
-    if (shape === undefined || rows === undefined) return;
+    if (shape === undefined || rows === undefined) return this.stage.say('It was deleted meanwhile.', 'error');
     this.#put(name, movedRow(shape, points, rows.info), 'move', base);
   }
 

@@ -15,6 +15,8 @@ const EDGE = 'rgb(0 0 0 / 65%)';
 const HALO = '#fff';
 const FONT = '12px system-ui, sans-serif';
 const DOT = 4;
+/** With more marks than this each is smaller. */
+const CROWD = 200;
 const HEAD = 9;
 /** Steps of paleness. */
 const SHADES = 4;
@@ -29,8 +31,9 @@ export function paint(context: CanvasRenderingContext2D, marks: readonly Mark[])
   context.lineJoin = 'round';
   context.lineCap = 'round';
   const selected = marks.filter(({ isSelected }) => isSelected);
-  for (const alike of inGroups(marks.filter(({ isSelected }) => !isSelected))) paintAlike(context, alike);
-  for (const mark of selected) paintAlike(context, [mark]);
+  const size = marks.length > CROWD ? 0.6 : 1;
+  for (const alike of inGroups(marks.filter(({ isSelected }) => !isSelected))) paintAlike(context, alike, size);
+  for (const mark of selected) paintAlike(context, [mark], 1);
   context.globalAlpha = 1;
   context.setLineDash([]);
   context.font = FONT;
@@ -60,36 +63,36 @@ function shadeOf({ outline, isSelected }: Mark): number {
   return isSelected ? Math.max(shade, 0.6) : shade;
 }
 
-/** @param marks of one look, at least one. */
-function paintAlike(context: CanvasRenderingContext2D, marks: readonly Mark[]): void {
+/** @param marks of one look, at least one. @param size 1 = as large as they are where there are few. */
+function paintAlike(context: CanvasRenderingContext2D, marks: readonly Mark[], size: number): void {
   const [first] = marks;
   if (first === undefined) return;
   const edge = first.isSelected ? HALO : EDGE;
   context.globalAlpha = shadeOf(first);
   context.setLineDash(first.isDraft === true ? [5, 5] : []);
   context.beginPath();
-  for (const { outline } of marks) addLines(context, outline);
-  stroke(context, edge, first.isSelected ? 5 : 3.5);
-  stroke(context, first.color, 2);
+  for (const { outline } of marks) addLines(context, outline, HEAD * size);
+  stroke(context, edge, (first.isSelected ? 5 : 3.5) * size);
+  stroke(context, first.color, 2 * size);
   context.setLineDash([]);
   context.beginPath();
   for (const { outline } of marks)
     for (const [x, y] of outline.dots) {
-      context.moveTo(x + DOT, y);
-      context.arc(x, y, DOT, 0, 2 * Math.PI);
+      context.moveTo(x + DOT * size, y);
+      context.arc(x, y, DOT * size, 0, 2 * Math.PI);
     }
   context.fillStyle = first.color;
   context.fill();
-  stroke(context, edge, first.isSelected ? 2.5 : 1.5);
+  stroke(context, edge, (first.isSelected ? 2.5 : 1.5) * size);
 }
 
-function addLines(context: CanvasRenderingContext2D, { lines, hasHead }: Outline): void {
+function addLines(context: CanvasRenderingContext2D, { lines, hasHead }: Outline, head: number): void {
   for (const [first, ...rest] of lines) {
     if (first === undefined) continue;
     context.moveTo(first[0], first[1]);
     for (const [x, y] of rest) context.lineTo(x, y);
   }
-  if (hasHead) addHead(context, lines.at(-1) ?? []);
+  if (hasHead) addHead(context, lines.at(-1) ?? [], head);
 }
 
 function stroke(context: CanvasRenderingContext2D, color: string, width: number): void {
@@ -99,13 +102,13 @@ function stroke(context: CanvasRenderingContext2D, color: string, width: number)
 }
 
 /** Two strokes back from the end of a line. */
-function addHead(context: CanvasRenderingContext2D, line: readonly Pixel[]): void {
+function addHead(context: CanvasRenderingContext2D, line: readonly Pixel[], head: number): void {
   const [from, to] = [line.at(-2), line.at(-1)];
   if (from === undefined || to === undefined) return;
   const angle = Math.atan2(to[1] - from[1], to[0] - from[0]);
   for (const side of [-0.45, 0.45]) {
     context.moveTo(to[0], to[1]);
-    context.lineTo(to[0] - HEAD * Math.cos(angle + side), to[1] - HEAD * Math.sin(angle + side));
+    context.lineTo(to[0] - head * Math.cos(angle + side), to[1] - head * Math.sin(angle + side));
   }
 }
 

@@ -72,40 +72,51 @@ export function wholeLevel(
 }
 
 /**
- * A voxel of one of some ids: the first of them that is there, at the voxel that is nearest to the middle of all that have it.
+ * A voxel of one of some ids: of that with the fewest voxels, which is what was added to or taken from a larger one, where it is nearest to the
+ * middle of them.
  *
  * @param data borrowed, x fastest. @param shape along x, y, z. @returns its coordinates in the array.
  */
 export function voxelOfIds(data: ArrayLike<number | bigint>, shape: Vec3, ids: readonly bigint[]): Vec3 | undefined {
-  const [sx, sy] = shape;
-  const isBig = typeof data[0] === 'bigint';
-  const rank = new Map<number | bigint, number>(ids.map((id, i) => [isBig ? id : Number(id), i]));
-  const sums = ids.map(() => ({ n: 0, x: 0, y: 0, z: 0 }));
-  for (let i = 0; i < data.length; i++) {
-    const sum = sums[rank.get(data[i] ?? 0) ?? -1];
-    if (sum === undefined) continue;
+  const wanted = ids.map((id) => (typeof data[0] === 'bigint' ? id : Number(id)));
+  const ranks = new Map(wanted.map((id, rank) => [id, rank]));
+  const sums = wanted.map(() => ({ n: 0, x: 0, y: 0, z: 0 }));
+  // Neighbours mostly have the same value.
+  let last: number | bigint | undefined;
+  let sum: (typeof sums)[number] | undefined;
+  forEachVoxel(shape, (i, x, y, z) => {
+    const value = data[i] ?? 0;
+    if (value !== last) {
+      last = value;
+      sum = sums[ranks.get(value) ?? -1];
+    }
+    if (sum === undefined) return;
     sum.n++;
-    sum.x += i % sx;
-    sum.y += Math.floor(i / sx) % sy;
-    sum.z += Math.floor(i / (sx * sy));
-  }
-  const found = sums.findIndex(({ n }) => n > 0);
-  const { n = 0, x = 0, y = 0, z = 0 } = sums[found] ?? {};
-  if (n === 0) return undefined;
-  return nearest(data, shape, isBig ? (ids[found] ?? 0n) : Number(ids[found]), [x / n, y / n, z / n]);
+    sum.x += x;
+    sum.y += y;
+    sum.z += z;
+  });
+  const fewest = sums.reduce((least, { n }) => (n > 0 ? Math.min(least, n) : least), Number.POSITIVE_INFINITY);
+  const found = sums.findIndex(({ n }) => n === fewest);
+  const [id, all] = [wanted[found], sums[found]];
+  if (id === undefined || all === undefined) return undefined;
+  return nearest(data, shape, id, [all.x / all.n, all.y / all.n, all.z / all.n]);
 }
 
 function nearest(data: ArrayLike<number | bigint>, shape: Vec3, id: number | bigint, to: Vec3): Vec3 {
-  const [sx, sy] = shape;
   let best = Number.POSITIVE_INFINITY;
   let at: Vec3 = [0, 0, 0];
-  for (let i = 0; i < data.length; i++) {
-    if (data[i] !== id) continue;
-    const [x, y, z] = [i % sx, Math.floor(i / sx) % sy, Math.floor(i / (sx * sy))];
+  forEachVoxel(shape, (i, x, y, z) => {
+    if (data[i] !== id) return;
     const distance = (x - to[0]) ** 2 + (y - to[1]) ** 2 + (z - to[2]) ** 2;
-    if (distance >= best) continue;
+    if (distance >= best) return;
     best = distance;
     at = [x, y, z];
-  }
+  });
   return at;
+}
+
+function forEachVoxel([sx, sy, sz]: Vec3, visit: (i: number, x: number, y: number, z: number) => void): void {
+  let i = 0;
+  for (let z = 0; z < sz; z++) for (let y = 0; y < sy; y++) for (let x = 0; x < sx; x++) visit(i++, x, y, z);
 }

@@ -88,7 +88,7 @@ function Blocked(): JSX.Element | null {
   return (
     <div class="hist-blocked" role="alert">
       <p>
-        Edit {row.edit.seq} was not undone. {what} These stay, as if it had never been.
+        Edit {row.edit.seq} was not undone. {what} That would stay, as if edit {row.edit.seq} had never been.
       </p>
       <button type="button" class="hist-button" onClick={() => void history.undo(row, true)}>
         Undo it all the same

@@ -11,6 +11,7 @@ export class LogFollower {
   readonly log = new ChannelLog();
   readonly #session: Pick<Session, 'history'>;
   readonly #changed: () => void;
+  readonly #page: number;
   readonly #ends: (() => void)[];
   readonly #abort = new AbortController();
   /** Counts lives of the log: what was asked of an earlier one is void. */
@@ -19,8 +20,9 @@ export class LogFollower {
   #isFilling = false;
   #older: Promise<void> | undefined;
 
-  /** @param changed hears whenever the log did. */
-  constructor(session: Pick<Session, 'history'>, channel: LiveChannel, changed: () => void) {
+  /** @param changed hears whenever the log did. @param page older edits that are read at once. */
+  constructor(session: Pick<Session, 'history'>, channel: LiveChannel, changed: () => void, page = PAGE) {
+    this.#page = page;
     this.#session = session;
     this.channel = channel;
     this.#changed = changed;
@@ -92,7 +94,7 @@ export class LogFollower {
   async #loadOlder(): Promise<void> {
     const life = this.#life;
     const { first } = this.log;
-    const after = Math.max(0, first - 1 - PAGE);
+    const after = Math.max(0, first - 1 - this.#page);
     try {
       const edits = await this.#read(after, first - 1 - after);
       if (life === this.#life && this.log.addOlder(edits)) this.#changed();

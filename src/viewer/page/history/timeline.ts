@@ -147,14 +147,10 @@ export class Timeline {
   }
 }
 
-/** @returns undefined where there are too many. */
-function addIds(ids: Set<bigint>, { joined, parted }: Kept['changes']): Set<bigint> | undefined {
-  const bytes = (joined?.length ?? 0) + (parted ?? []).reduce((sum, [, members]) => sum + members.length, 0);
-  if (ids.size + bytes / 8 > IDS_TOLD) return undefined;
+/** Whoever moved is in the body of one of these roots, on either side. @returns undefined where there are too many. */
+function addIds(ids: Set<bigint>, { joined, parted = [] }: Kept['changes']): Set<bigint> | undefined {
+  if (ids.size + (joined?.length ?? 0) / 8 + parted.length > IDS_TOLD) return undefined;
   if (joined !== undefined) for (const id of readIds(joined)) ids.add(id);
-  for (const [root, members] of parted ?? []) {
-    ids.add(root);
-    for (const id of readIds(members)) ids.add(id);
-  }
+  for (const [root] of parted) ids.add(root);
   return ids;
 }

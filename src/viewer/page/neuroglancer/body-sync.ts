@@ -58,7 +58,8 @@ export class BodySync {
         if (isPlain && !pair.includes(0n)) this.#joins.push(pair);
         else this.#doubt(pair);
       }
-      for (const [root, members] of changes.parted ?? []) this.#doubt([root, ...readIds(members)]);
+      // Whoever left a body is in that of one of these roots, or was called otherwise since.
+      for (const [root] of changes.parted ?? []) this.#doubt([root]);
       if (joined.length > 0 || changes.parted !== undefined) for (const ops of this.#unsaved) this.#doubtOps(ops);
     }
     this.#frame.ask();

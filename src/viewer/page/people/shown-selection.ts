@@ -8,7 +8,7 @@ export class ShownSelection {
   /** Keys of those whose selection is shown. */
   readonly keys: Signal<ReadonlySet<string>> = signal(new Set());
   readonly #stage: Pick<Stage, 'volumes' | 'select'>;
-  /** By person, by layer: what was not selected before. */
+  /** By person, by layer: what is selected for their sake. */
   readonly #added = new Map<string, ReadonlyMap<string, readonly bigint[]>>();
 
   constructor(stage: Pick<Stage, 'volumes' | 'select'>) {
@@ -19,16 +19,21 @@ export class ShownSelection {
   show({ key, selected }: Person): number {
     this.hide(key);
     const added = new Map<string, readonly bigint[]>();
+    let count = 0;
     for (const { name, path, channel, selected: own } of this.#stage.volumes) {
-      const roots = (selected.get(path)?.ids ?? []).map((id) => channel?.view.rootOf(id) ?? id);
-      const fresh = [...new Set(roots)].filter((id) => !own.includes(id));
-      if (fresh.length === 0) continue;
-      added.set(name, fresh);
-      this.#stage.select(name, fresh);
+      const root = (id: bigint): bigint => channel?.view.rootOf(id) ?? id;
+      const theirs = new Set((selected.get(path)?.ids ?? []).map(root));
+      // What is selected for somebody else who is shown is not mine: it stays for as long as one of them is.
+      const shared = new Set([...this.#added.values()].flatMap((layers) => (layers.get(name) ?? []).map(root)));
+      const ids = [...theirs].filter((id) => shared.has(id) || !own.includes(id));
+      if (ids.length === 0) continue;
+      added.set(name, ids);
+      count += ids.filter((id) => !own.includes(id)).length;
+      this.#stage.select(name, ids);
     }
     this.#added.set(key, added);
     this.keys.value = new Set(this.#added.keys());
-    return [...added.values()].reduce((sum, ids) => sum + ids.length, 0);
+    return count;
   }
 
   /** Takes back what `show` selected, but for what others have too that are shown. */

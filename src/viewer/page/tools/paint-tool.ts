@@ -62,12 +62,14 @@ export class PaintTool {
     const opacity = isErasing ? OPACITY.erase : isGrey ? OPACITY.grey : OPACITY.paint;
     const remove = ink.add({ grid, set: stroke.set, color: paintColor(state, volume), opacity });
     const value = isErasing ? 0n : volume.info.type === 'segmentation' ? state.value.value : (state.grey.value ?? 0);
+    // The id of a stroke before may come while this one is drawn.
+    const coming = value === 'new' && this.#coming?.path === channel.path ? this.#coming.id : undefined;
     return {
       to: (place: Place) => {
         if (stroke.to(place)) ink.change();
       },
       cancel: remove,
-      end: () => void this.#end(volume, channel, stroke, value, remove),
+      end: () => void this.#end(volume, channel, stroke, coming ?? value, remove),
     };
   }
 
@@ -75,7 +77,7 @@ export class PaintTool {
     volume: StageVolume,
     channel: LiveChannel,
     stroke: Stroke,
-    wanted: number | bigint | 'new',
+    wanted: number | bigint | 'new' | Promise<bigint | undefined>,
     remove: () => void,
   ): Promise<void> {
     const { view, state, saving } = this.#parts;
@@ -85,7 +87,7 @@ export class PaintTool {
       return;
     }
     try {
-      const value = wanted === 'new' ? await this.#known(channel) : wanted;
+      const value = (await wanted) ?? 'new';
       const ops = writeOps(stroke.set, value, boxLimits(volume.info, view.session.limits));
       const result = channel.edit(ops);
       if (value === 'new') this.#expect(volume, channel, stroke, result);
@@ -95,11 +97,6 @@ export class PaintTool {
       remove();
       view.stage.say(refusalOf(state.tool.value === 'erase' ? 'The erasing' : 'The stroke', error), 'error');
     }
-  }
-
-  /** The id that the stroke before was given, where it was the first of a new segment. */
-  async #known({ path }: LiveChannel): Promise<bigint | 'new'> {
-    return (this.#coming?.path === path ? await this.#coming.id : undefined) ?? 'new';
   }
 
   /** Which id the server gave is read where it was painted. */

@@ -1,7 +1,7 @@
 /** The parts of a view: panels and tools, each in a folder of its own. One line each. */
-import { startAnnotations } from '../annotations/start-annotations.tsx';
+import { startAnnotations } from '../annotations/start-annotations.ts';
 import { startHelp } from '../help/start-help.tsx';
-import { startHistory } from '../history/start-history.tsx';
+import { startHistory } from '../history/start-history.ts';
 import { startPeople } from '../people/start-people.tsx';
 import { startStatus } from '../status/start-status.tsx';
 import { startTools } from '../tools/start-tools.tsx';

@@ -1,16 +1,14 @@
-/** The history of a view: who did what, and the volume as it was. */
+/** Shows the history of a view: who did what, and the volume as it was. */
 import './history.css';
 import { render } from 'preact';
-import { mountSection } from '../volume/dock-section.tsx';
 import type { VolumeView } from '../volume/volume-view.ts';
 import { History, HistoryContext } from './history.ts';
 import { HistoryPanel } from './history-panel.tsx';
 import { PastBand } from './time-bar.tsx';
 
-/** Starts the history of a view. @returns a function that ends it. */
-export function startHistory(view: VolumeView): () => void {
+/** @param section is rendered into. @returns a function that ends it. */
+export function showHistory(view: VolumeView, section: HTMLElement): () => void {
   const history = new History(view);
-  const section = mountSection(view.dock, 'history', 3);
   const over = document.createElement('div');
   over.className = 'hist-over';
   view.stage.element.append(over);
@@ -29,7 +27,6 @@ export function startHistory(view: VolumeView): () => void {
   return () => {
     render(null, section);
     render(null, over);
-    section.remove();
     over.remove();
     history.end();
   };

@@ -1,7 +1,6 @@
-/** Starts the annotations of a view: what lies over it, its keys, and the section of the dock. */
+/** The annotations of a view: what lies over it, its keys, and the section of the dock. */
 import { effect } from '@preact/signals';
 import { render } from 'preact';
-import { mountSection } from '../volume/dock-section.tsx';
 import type { VolumeView } from '../volume/volume-view.ts';
 import { AnnotationSection } from './annotation-section.tsx';
 import { ANNOTATES, Annotations } from './annotations.ts';
@@ -11,12 +10,11 @@ import { CLICKS, HINTS } from './placing.ts';
 import { showTextEditor } from './text-editor.ts';
 import './annotations.css';
 
-/** @returns a function that ends it. */
-export function startAnnotations(view: VolumeView): () => void {
+/** @param section of the dock. @returns a function that ends it. */
+export function showAnnotations(view: VolumeView, section: HTMLElement): () => void {
   const { stage } = view;
   const annotations = new Annotations(view);
   const overlay = new Overlay(annotations);
-  const section = mountSection(view.dock, 'annotations', 2);
   render(<AnnotationSection annotations={annotations} />, section);
   const ends = [
     stage.on('volumes', () => annotations.lookAtLayers()),
@@ -34,7 +32,6 @@ export function startAnnotations(view: VolumeView): () => void {
   return () => {
     for (const end of ends) end();
     render(null, section);
-    section.remove();
     overlay.end();
     annotations.close();
   };

@@ -112,7 +112,6 @@ describeInBrowsers('three people in one volume', () => {
     const inside = [x - 4, y, z] as const;
     await ada.page.keyboard.press('g');
     await ada.drag([x - 5, y - 3, z], [x - 5, y + 3, z]);
-    await ada.page.keyboard.press('q');
     await ada.drag([x + 5, y - 3, z], [x + 5, y + 3, z]);
     await ada.page.keyboard.press('Enter');
     await allSee((view) => view.untilAlike(inside, [x + 5, y, z], false));
@@ -123,10 +122,10 @@ describeInBrowsers('three people in one volume', () => {
 
   it('shows where the others point, by name, until they leave', async () => {
     await ada.point(UPPER.at, UPPER.id);
-    await ben.page.getByText('Ada').first().waitFor();
-    expect(await ben.page.locator('.volume-dock').getByText('Ada').count()).toBe(1);
-    const marks = ben.page.locator('.volume-view').getByText('Ada');
-    await marks.first().waitFor();
+    expect(await ben.page.locator('.people-row[data-person="Ada"]').count()).toBe(1);
+    await ben.page.locator('.people-cursor', { hasText: 'Ada' }).first().waitFor();
+    await ada.page.mouse.move(5, 5);
+    await ben.page.locator('.people-cursor', { hasText: 'Ada' }).first().waitFor({ state: 'hidden' });
   }, 60_000);
 
   it('shows an annotation to everybody, with its text', async () => {

@@ -118,9 +118,12 @@ export class ViewerPage {
     });
   }
 
-  /** Brings the pointer over a voxel, and waits until the view knows the segment under it. */
-  async point(voxel: readonly [number, number, number], id: number): Promise<void> {
-    const { x, y } = await this.pixelOf(voxel);
+  /**
+   * Brings the pointer beside a voxel of a segment, and waits until the view knows what is under it. Beside: the others see a mark there, which is
+   * not to lie over the voxel.
+   */
+  async point([vx, vy, vz]: readonly [number, number, number], id: number): Promise<void> {
+    const { x, y } = await this.pixelOf([vx + 3, vy + 3, vz]);
     await this.until(`segment ${id} under the pointer`, async () => {
       // The pointer is looked at when it moves.
       await this.page.mouse.move(x + 1, y);

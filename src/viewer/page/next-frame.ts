@@ -9,6 +9,9 @@ export interface FrameWork {
 /** In a window that is not seen no frame is drawn, but what others do is to be there when one looks, ms. */
 const UNSEEN_MS = 250;
 
+/** About as long as a frame takes, ms. */
+const FRAME_MS = 16;
+
 /** @param work is called once before the next frame, however often it is asked for. */
 export function onNextFrame(work: () => void): FrameWork {
   let frame: number | undefined;
@@ -30,5 +33,35 @@ export function onNextFrame(work: () => void): FrameWork {
       timer = setTimeout(run, UNSEEN_MS);
     },
     cancel,
+  };
+}
+
+/**
+ * As `onNextFrame`, but the first time after a pause at the end of the task that asks: what comes alone need not wait for a frame.
+ *
+ * @param work is called at most once a frame, however often it is asked for.
+ */
+export function onceAFrame(work: () => void): FrameWork {
+  let ranAt = Number.NEGATIVE_INFINITY;
+  let isSoon = false;
+  const run = (): void => {
+    isSoon = false;
+    ranAt = performance.now();
+    work();
+  };
+  const frame = onNextFrame(run);
+  return {
+    ask() {
+      if (isSoon) return;
+      if (performance.now() - ranAt < FRAME_MS) return frame.ask();
+      isSoon = true;
+      queueMicrotask(() => {
+        if (isSoon) run();
+      });
+    },
+    cancel() {
+      isSoon = false;
+      frame.cancel();
+    },
   };
 }

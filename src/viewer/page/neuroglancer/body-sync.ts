@@ -1,7 +1,7 @@
 /** Keeps sets of ids that somebody shows the same as the bodies of a live channel, own edits included, at most once a frame. */
 import type { EditEvent, LiveChannel, UnsavedEdit } from '../../../client/index.ts';
 import { readIds } from '../../../client/index.ts';
-import { type FrameWork, onNextFrame } from '../next-frame.ts';
+import { type FrameWork, onceAFrame } from '../next-frame.ts';
 import { BodySets, type FillPace, type ShownSets } from './body-sets.ts';
 
 /** How work is put off until the next frame. */
@@ -25,7 +25,7 @@ export class BodySync {
   #isWhole = false;
   #isOver = false;
 
-  constructor(channel: LiveChannel, sets: ShownSets, frames: Frames = onNextFrame, pace?: FillPace) {
+  constructor(channel: LiveChannel, sets: ShownSets, frames: Frames = onceAFrame, pace?: FillPace) {
     this.#channel = channel;
     this.#shown = new BodySets(sets, pace);
     this.#frame = frames(() => this.#show());

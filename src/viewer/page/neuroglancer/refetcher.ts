@@ -53,11 +53,13 @@ export class Refetcher {
    * @param fresh is called once all that is to be seen of it has come.
    */
   dirty(path: string, boxes: readonly Box[], fresh: () => void = () => {}): void {
-    this.#requeue(
-      path,
-      (source, chunk) => boxes.some((box) => meets(source, chunk, box, this.#scaleOf(path, source))),
-      fresh,
-    );
+    const scales = new Map<ChunkSource, readonly number[]>();
+    const scaleOf = (source: ChunkSource): readonly number[] => {
+      const known = scales.get(source) ?? this.#scaleOf(path, source);
+      scales.set(source, known);
+      return known;
+    };
+    this.#requeue(path, (source, chunk) => boxes.some((box) => meets(source, chunk, box, scaleOf(source))), fresh);
   }
 
   /** All chunks of a path are out of date. */

@@ -6,7 +6,7 @@ import type { KeptWriters } from '../kept-writers.ts';
 import type { FromWorker, ToWorker } from '../neuroglancer/messages.ts';
 import { openViewer } from '../neuroglancer/open-viewer.ts';
 import { ViewerStage } from '../neuroglancer/viewer-stage.ts';
-import { onNextFrame } from '../next-frame.ts';
+import { onceAFrame } from '../next-frame.ts';
 import { takeToken } from '../token.ts';
 import { OpenChannels } from './open-channels.ts';
 import { startParts } from './parts.ts';
@@ -94,7 +94,7 @@ function layOut(root: HTMLElement): { bar: HTMLElement; element: HTMLElement; do
 function refetch(channel: Awaited<ReturnType<OpenChannels['of']>>['channel'], tell: (message: ToWorker) => void): void {
   let boxes: Box[] = [];
   let seq = 0;
-  const frame = onNextFrame(() => {
+  const frame = onceAFrame(() => {
     const dirty = boxes;
     boxes = [];
     tell({ kind: 'dirty', path: channel.path, boxes: dirty, seq });

@@ -65,3 +65,30 @@ export function onceAFrame(work: () => void): FrameWork {
     },
   };
 }
+
+/** How long what stands beside the view waits for what is in it, ms. */
+const BESIDE_MS = 150;
+
+/**
+ * As `onNextFrame`, but some time later: for what stands beside the view. A browser that has to draw a panel anew draws the volume later, and
+ * that is what one looks at when somebody edits.
+ *
+ * @param work is called once, however often it is asked for meanwhile.
+ */
+export function afterTheView(work: () => void): FrameWork {
+  const frame = onNextFrame(work);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  return {
+    ask() {
+      timer ??= setTimeout(() => {
+        timer = undefined;
+        frame.ask();
+      }, BESIDE_MS);
+    },
+    cancel() {
+      clearTimeout(timer);
+      timer = undefined;
+      frame.cancel();
+    },
+  };
+}

@@ -10,7 +10,7 @@ import { TimeBar } from './time-bar.tsx';
 /** The section. */
 export function HistoryPanel(): JSX.Element {
   const history = useHistory();
-  const heads = history.channels.value.reduce((sum, { machine }) => sum + machine.head.value, 0);
+  const heads = history.channels.value.reduce((sum, { machine }) => sum + machine.shownHead.value, 0);
   return (
     <DockSection title="History" name="history" count={heads === 0 ? undefined : heads.toLocaleString('en')}>
       <TimeBar />

@@ -4,7 +4,7 @@ import { createContext } from 'preact';
 import { useContext } from 'preact/hooks';
 import type { ChannelInfo, EditEvent, LiveChannel } from '../../../client/index.ts';
 import { COLORS, loadIdentity } from '../identity.ts';
-import { onNextFrame } from '../next-frame.ts';
+import { afterTheView } from '../next-frame.ts';
 import { sayError } from '../plain-words.ts';
 import type { VolumeView } from '../volume/volume-view.ts';
 import { authorOf, type EditRow, rowsOf } from './edit-rows.ts';
@@ -46,7 +46,7 @@ export class History {
   readonly timed: ReadonlySignal<FollowedChannel | undefined>;
   readonly #timedPath: Signal<string | undefined> = signal(undefined);
   readonly #colors = new Map<string, string>();
-  readonly #frame = onNextFrame(() => {
+  readonly #frame = afterTheView(() => {
     this.changes.value++;
   });
   readonly #ends: (() => void)[];
@@ -58,7 +58,7 @@ export class History {
       const logs = new Map(this.channels.value.map(({ channel, follower }) => [channel.path, follower.log]));
       return rowsOf(logs, { author: this.author.value, kind: this.kind.value });
     });
-    this.edited = computed(() => this.channels.value.filter(({ machine }) => machine.head.value > 0));
+    this.edited = computed(() => this.channels.value.filter(({ machine }) => machine.shownHead.value > 0));
     this.timed = computed(() => {
       const edited = this.edited.value;
       return (

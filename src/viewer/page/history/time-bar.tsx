@@ -11,7 +11,7 @@ export function TimeBar(): JSX.Element | null {
   const timed = history.timed.value;
   if (timed === undefined) return null;
   const { machine, channel } = timed;
-  const head = machine.head.value;
+  const head = machine.shownHead.value;
   const at = machine.at.value;
   const isPlaying = machine.isPlaying.value;
   return (
@@ -61,7 +61,7 @@ function ChannelChoice({ chosen }: { readonly chosen: string }): JSX.Element {
     >
       {history.edited.value.map(({ channel: { path }, machine }) => (
         <option key={path} value={path}>
-          {`${path.split('/').at(-1)} (${counted(machine.head.value, 'edit')})`}
+          {`${path.split('/').at(-1)} (${counted(machine.shownHead.value, 'edit')})`}
         </option>
       ))}
     </select>
@@ -75,7 +75,7 @@ function Progress({ timed: { machine } }: { readonly timed: FollowedChannel }): 
   const read = machine.reading.value;
   if (read === undefined) return null;
   return (
-    <p class="hist-moment">{`Reading the edits: ${read.toLocaleString('en')} of ${machine.head.value.toLocaleString('en')}`}</p>
+    <p class="hist-moment">{`Reading the edits: ${read.toLocaleString('en')} of ${machine.shownHead.value.toLocaleString('en')}`}</p>
   );
 }
 
@@ -97,7 +97,7 @@ export function PastBand(): JSX.Element | null {
   if (timed === undefined || at === undefined) return null;
   const { machine } = timed;
   const moment = machine.moment.value;
-  const head = machine.head.value.toLocaleString('en');
+  const head = machine.shownHead.value.toLocaleString('en');
   return (
     <div class="hist-band" role="status">
       <span>

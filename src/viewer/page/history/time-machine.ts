@@ -2,6 +2,7 @@
 import { batch, type ReadonlySignal, type Signal, signal } from '@preact/signals';
 import type { LiveChannel, Session, Subscription } from '../../../client/index.ts';
 import { userName } from '../../../client/words.ts';
+import { afterTheView } from '../next-frame.ts';
 import { sayError } from '../plain-words.ts';
 import type { Stage } from '../stage.ts';
 import type { PastMoment } from '../volume/past-moment.ts';
@@ -29,6 +30,8 @@ export class TimeMachine {
   readonly channel: LiveChannel;
   /** Newest seq. */
   readonly head: Signal<number>;
+  /** As `head`, a little later: for panels, which are not to hold up the view. */
+  readonly shownHead: Signal<number>;
   /** What is shown; undefined = now. */
   readonly at = signal<number | undefined>(undefined);
   /** The edit that was the newest then; undefined: not known (yet), or none. */
@@ -51,9 +54,15 @@ export class TimeMachine {
     this.channel = channel;
     this.#deps = deps;
     this.head = signal(channel.subscription.head);
+    this.shownHead = signal(channel.subscription.head);
+    const later = afterTheView(() => {
+      this.shownHead.value = this.head.value;
+    });
     this.#ends = [
+      () => later.cancel(),
       channel.subscription.on('state', ({ head }) => {
         this.head.value = head;
+        later.ask();
       }),
       channel.subscription.on('reset', ({ newEpoch }) => {
         if (newEpoch) this.#restart();

@@ -1,7 +1,7 @@
 /** Follows the session, its channels and the pixels, for the status. */
 import { type ReadonlySignal, type Signal, signal } from '@preact/signals';
 import type { ChannelInfo, LiveChannel } from '../../../client/index.ts';
-import { onNextFrame } from '../next-frame.ts';
+import { afterTheView, onNextFrame } from '../next-frame.ts';
 import type { StageVolume } from '../stage.ts';
 import type { VolumeView } from '../volume/volume-view.ts';
 import { type ChannelStatus, type Status, type StatusFacts, statusOf } from './status.ts';
@@ -12,6 +12,8 @@ export class LineState {
   readonly #facts: Signal<StatusFacts>;
   readonly #status: Signal<Status>;
   readonly #frame = onNextFrame(() => this.#look());
+  /** For what every edit changes. */
+  readonly #later = afterTheView(() => this.#look());
   readonly #watched = new WeakSet<object>();
   readonly #ends: (() => void)[];
   #pixels = '';
@@ -41,6 +43,7 @@ export class LineState {
         ask();
       }),
       () => this.#frame.cancel(),
+      () => this.#later.cancel(),
     ];
     void view.session.closed.then(({ error, reason }) => {
       this.#ended = error instanceof Error ? error.message : reason;
@@ -65,7 +68,7 @@ export class LineState {
     for (const { channel } of this.#view.stage.volumes) {
       if (channel === undefined || this.#watched.has(channel)) continue;
       this.#watched.add(channel);
-      const ask = (): void => this.#frame.ask();
+      const ask = (): void => this.#later.ask();
       this.#ends.push(channel.subscription.on('state', ask), channel.subscription.on('live', ask));
       this.#ends.push(channel.on('change', ask));
     }

@@ -15,8 +15,8 @@ const FLAGS = [
   ...['--no-sandbox', '--use-angle=swiftshader', '--enable-unsafe-swiftshader', '--no-first-run', '--disable-sync'],
   ...['--disable-background-networking', '--disable-component-update'],
 ];
-/** Between two edits: the view is idle again. */
-const PAUSE_MS = 250;
+/** Between two edits: the view and the panels are idle again. */
+const PAUSE_MS = 500;
 
 /** Writes the volume. */
 export async function makeViewerStore(dataDir: string): Promise<void> {

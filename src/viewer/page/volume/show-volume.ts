@@ -1,16 +1,16 @@
 /** A view on some channels: Neuroglancer, alive, and our panels around it. */
 import { signal } from '@preact/signals';
-import type { Box, Session } from '../../../client/index.ts';
+import type { Session } from '../../../client/index.ts';
 import type { Access } from '../access.ts';
 import type { KeptWriters } from '../kept-writers.ts';
 import type { FromWorker, ToWorker } from '../neuroglancer/messages.ts';
 import { openViewer } from '../neuroglancer/open-viewer.ts';
 import { ViewerStage } from '../neuroglancer/viewer-stage.ts';
-import { onceAFrame } from '../next-frame.ts';
 import { takeToken } from '../token.ts';
 import { OpenChannels } from './open-channels.ts';
 import { startParts } from './parts.ts';
 import { PastMoment } from './past-moment.ts';
+import { tellChanges } from './tell-changes.ts';
 import type { VolumeView } from './volume-view.ts';
 import './volume.css';
 
@@ -32,7 +32,7 @@ export function showVolume(root: HTMLElement, { session, folder, access, kept }:
   line.onmessage = ({ data }: MessageEvent<FromWorker>): void => {
     for (const listener of listeners) listener(data);
   };
-  const channels = new OpenChannels(session, ({ channel }) => refetch(channel, tellWorker));
+  const channels = new OpenChannels(session, (open) => tellChanges(open, tellWorker));
   const token = takeToken();
   const past = new PastMoment();
   const viewer = openViewer({
@@ -88,20 +88,4 @@ function layOut(root: HTMLElement): { bar: HTMLElement; element: HTMLElement; do
   volume.append(bar, middle);
   root.replaceChildren(volume);
   return { bar, element, dock };
-}
-
-/** What edits change is fetched again, at most once a frame. */
-function refetch(channel: Awaited<ReturnType<OpenChannels['of']>>['channel'], tell: (message: ToWorker) => void): void {
-  let boxes: Box[] = [];
-  let seq = 0;
-  const frame = onceAFrame(() => {
-    const dirty = boxes;
-    boxes = [];
-    tell({ kind: 'dirty', path: channel.path, boxes: dirty, seq });
-  });
-  channel.subscription.on('edits', (edits) => {
-    seq = edits.at(-1)?.seq ?? seq;
-    for (const { changes } of edits) for (const [mip, box] of changes.touched ?? []) if (mip === 0) boxes.push(box);
-    if (boxes.length > 0) frame.ask();
-  });
 }

@@ -59,6 +59,8 @@ export class WorkerTileMaker implements TileMaker {
       idleTimeout: 60_000,
       execArgv: [],
     });
+    // A worker that answers a task which has ended meanwhile, or fails between two tasks. Nobody waits for that; unheard, it would end the program.
+    this.#pool.on('error', () => {});
   }
 
   async open(spec: VolumeSpec): Promise<SourceInfo> {

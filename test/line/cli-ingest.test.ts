@@ -77,8 +77,8 @@ describe('bfly ingest', { timeout: 120_000 }, () => {
     const kept = await tilesAfterKill(at('interrupted'), () => run.kill('SIGINT'), run.ended);
     expect(kept.boxes.length).toBeLessThan(kept.total);
     const { code, err } = await run.ended;
-    expect(code).toBe(130);
-    expect(lines(err).at(-1)).toBe('bfly: interrupted; the same command goes on where it was');
+    const said = lines(err).at(-1);
+    expect({ code, said }).toEqual({ code: 130, said: 'bfly: interrupted; the same command goes on where it was' });
   });
 
   /** Watches a store beside its writer, ends the writer when some tiles are there, and says which. */

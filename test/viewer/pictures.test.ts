@@ -13,6 +13,13 @@ const FOLDER = path.resolve(import.meta.dirname, '../../src/viewer/pictures');
 const READY_MS = 60_000;
 const IS_WANTED = process.env['BFLY_NEW_PICTURES'] === '1';
 
+it('has the pictures that README.md shows', async () => {
+  for (const name of ['home', 'volume']) {
+    const { width, height, format } = await sharp(path.join(FOLDER, `${name}.jpg`)).metadata();
+    expect([width, height, format], name).toEqual([1280, 720, 'jpeg']);
+  }
+});
+
 const describePictures = IS_WANTED && hasChromium('pictures of the viewer') ? describeWithShared : () => {};
 
 describePictures('pictures of the viewer', () => {

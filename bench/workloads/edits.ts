@@ -139,8 +139,10 @@ export async function openSubscribers(
           const win = 4 * 2 ** 20;
           self.send(encodeClient({ kind: 'SUBSCRIBE', id: 2, path, epoch: null, after: null, win }));
         } else if (type === SUBSCRIBE_OK) resolve();
-        else if (type === FrameType.SNAP) received += bytes;
-        else if (type === FrameType.ERROR) reject(new Error(Buffer.from(head).toString('latin1')));
+        else if (type === FrameType.SNAP) {
+          received += bytes;
+          if (granted - received < 2 * 2 ** 20) grant(self);
+        } else if (type === FrameType.ERROR) reject(new Error(Buffer.from(head).toString('latin1')));
       }).then((socket) => {
         sockets.push(socket);
         socket.send(encodeClient(HELLO));

@@ -6,9 +6,9 @@ import { type ChunkedLevel, ChunkedSource, levelOfChunks } from './chunked-sourc
 import { isN5Dataset, N5Blocks } from './n5-dataset.ts';
 import { findN5Volumes, type N5Finding, type N5Node, type N5Volume, readN5Node, readN5Volume } from './n5-volumes.ts';
 import { isInside, joinPath } from './name-path.ts';
-import { openByteStore, withByteStore } from './open-byte-store.ts';
+import { overByteStore, withByteStore } from './open-byte-store.ts';
 import type { FoundVolume, Source, SourceFormat, SourceSpec } from './source.ts';
-import { quotedName, volumeName } from './volume-name.ts';
+import { volumeName } from './volume-name.ts';
 import { guessVolumeType } from './voxel-type.ts';
 
 const KIND = 'n5';
@@ -34,16 +34,7 @@ export const n5Format: SourceFormat = {
     }),
   takes: async (path: string): Promise<boolean> =>
     (await withByteStore(path, (store) => readRoot(store, path))) !== undefined,
-  async open(spec: SourceSpec): Promise<Source> {
-    const store = await openByteStore(spec.path, spec.within);
-    if (store === undefined) throw new BflyError('UNSUPPORTED', `${quotedName(spec.path)} is not a folder`);
-    try {
-      return await openVolume(store, spec.dataset);
-    } catch (error) {
-      store.close();
-      throw error;
-    }
-  },
+  open: (spec: SourceSpec): Promise<Source> => overByteStore(spec, (store) => openVolume(store, spec.dataset)),
 };
 
 /** Other things have a file of this name, too: it must be a container, a dataset or a pyramid. Containers need have none. */

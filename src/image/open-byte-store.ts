@@ -1,9 +1,12 @@
 /** Opens the place where the files of a volume lie. */
 import { stat } from 'node:fs/promises';
+import { BflyError } from '../../protocol/errors.ts';
+
 import { isRemoteUrl, plainRemoteUrl } from '../utility/remote-url.ts';
 import type { ByteStore } from './byte-store.ts';
 import { FolderStore } from './folder-store.ts';
 import { RemoteStore } from './remote-store.ts';
+import { quotedName } from './volume-name.ts';
 
 /**
  * Opens the place of a volume.
@@ -29,5 +32,25 @@ export async function withByteStore<T>(
     return await work(store);
   } finally {
     store.close();
+  }
+}
+
+/**
+ * As `openByteStore`, for a source that keeps the store.
+ *
+ * @param open takes the store over; it is closed where that fails.
+ * @throws BflyError UNSUPPORTED where the path is no folder; what `open` throws.
+ */
+export async function overByteStore<T>(
+  { path, within }: { readonly path: string; readonly within?: readonly string[] },
+  open: (store: ByteStore) => Promise<T>,
+): Promise<T> {
+  const store = await openByteStore(path, within);
+  if (store === undefined) throw new BflyError('UNSUPPORTED', `${quotedName(path)} is not a folder`);
+  try {
+    return await open(store);
+  } catch (error) {
+    store.close();
+    throw error;
   }
 }

@@ -4,9 +4,9 @@ import { alongSpace, chosenIndices, datasetsOf, splitDataset } from './axis-choi
 import type { ByteStore } from './byte-store.ts';
 import { type ChunkedLevel, ChunkedSource, levelOfChunks } from './chunked-source.ts';
 import { isInside, joinPath } from './name-path.ts';
-import { openByteStore, withByteStore } from './open-byte-store.ts';
+import { overByteStore, withByteStore } from './open-byte-store.ts';
 import type { FoundVolume, Source, SourceFormat, SourceSpec } from './source.ts';
-import { quotedName, volumeName } from './volume-name.ts';
+import { volumeName } from './volume-name.ts';
 import { guessVolumeType } from './voxel-type.ts';
 import { ZarrChunks } from './zarr-array.ts';
 import { readNode, type ZarrNode } from './zarr-node.ts';
@@ -33,16 +33,7 @@ export const zarrFormat: SourceFormat = {
     }),
   takes: async (path: string): Promise<boolean> =>
     (await withByteStore(path, async (store) => (await readNode(store, '')) ?? checkRefused(store))) !== undefined,
-  async open(spec: SourceSpec): Promise<Source> {
-    const store = await openByteStore(spec.path, spec.within);
-    if (store === undefined) throw new BflyError('UNSUPPORTED', `${quotedName(spec.path)} is not a folder`);
-    try {
-      return await openVolume(store, spec.dataset);
-    } catch (error) {
-      store.close();
-      throw error;
-    }
-  },
+  open: (spec: SourceSpec): Promise<Source> => overByteStore(spec, (store) => openVolume(store, spec.dataset)),
 };
 
 function checkRefused(store: ByteStore): undefined {

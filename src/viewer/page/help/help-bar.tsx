@@ -1,6 +1,7 @@
 /** The ends of the bar: the way home at the left; the link, the help and the panels at the right. */
 import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
+import { Icon } from '../icon.tsx';
 import type { DockFrame } from '../volume/dock-frame.ts';
 import { PopUp } from '../volume/pop-up.tsx';
 import type { VolumeView } from '../volume/volume-view.ts';
@@ -58,21 +59,5 @@ export function HelpBar({ view, frame }: { readonly view: VolumeView; readonly f
         <Icon d="M2 3h12v10H2zM10 3v10" />
       </button>
     </>
-  );
-}
-
-function Icon({ d }: { readonly d: string }): JSX.Element {
-  return (
-    <svg
-      width="16"
-      height="16"
-      viewBox="0 0 16 16"
-      fill="none"
-      stroke="currentColor"
-      stroke-width="1.5"
-      aria-hidden="true"
-    >
-      <path d={d} stroke-linecap="round" stroke-linejoin="round" />
-    </svg>
   );
 }

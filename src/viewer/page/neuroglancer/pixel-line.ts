@@ -7,6 +7,7 @@ import { precomputedUrl, socketUrl } from '../server-place.ts';
 import type { ChunkAddress } from './chunk-store.ts';
 import type { FromWorker, WorkerName } from './messages.ts';
 import { urgencyOf } from './priorities.ts';
+import { untilThere } from './until-there.ts';
 
 /** What of an info is needed here. */
 interface Scale {
@@ -60,7 +61,11 @@ export class PixelLine {
   }
 
   /** One chunk. @returns owned bytes. */
-  async fetch(
+  fetch(address: string, chunk: ChunkAddress, signal: AbortSignal | undefined): Promise<Uint8Array> {
+    return untilThere(() => this.#pull(address, chunk, signal), signal);
+  }
+
+  async #pull(
     address: string,
     { volume, scale, box }: ChunkAddress,
     signal: AbortSignal | undefined,
@@ -80,7 +85,10 @@ export class PixelLine {
     });
     this.#watch(pull, signal, urgency);
     try {
-      for await (const tile of pull) return await inForm(tile, encoding);
+      const { value: tile } = await pull.next();
+      // Its end is taken, too: to leave before it would cancel what is done.
+      pull.next().catch(() => {});
+      if (tile !== undefined) return await inForm(tile, encoding);
       throw new BflyError('NOT_FOUND', `there is no chunk at ${box.slice(0, 3).join(', ')} of ${volume.path}`);
     } finally {
       this.#open.delete(pull);

@@ -1,21 +1,6 @@
 /** Icons of the list of people. */
 import type { JSX } from 'preact';
-
-function Icon({ d }: { readonly d: string }): JSX.Element {
-  return (
-    <svg
-      width="16"
-      height="16"
-      viewBox="0 0 16 16"
-      fill="none"
-      stroke="currentColor"
-      stroke-width="1.5"
-      aria-hidden="true"
-    >
-      <path d={d} stroke-linecap="round" stroke-linejoin="round" />
-    </svg>
-  );
-}
+import { Icon } from '../icon.tsx';
 
 /** A place one goes to. */
 export function GoToIcon(): JSX.Element {

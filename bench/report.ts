@@ -18,6 +18,8 @@ export interface Row {
   readonly rounds: number;
   /** (largest - smallest) / median of the ratios of single rounds. */
   readonly spread: number;
+  /** What a reader has to know of the figures: that a client was full, say. */
+  readonly notes?: readonly string[];
 }
 
 /** A file of bench/results. */
@@ -45,6 +47,7 @@ export function makeRow(
   rival: readonly number[],
   bar?: number,
   lowerIsBetter = false,
+  notes: readonly string[] = [],
 ): Row {
   const ratios = ours.map((value, round) => value / (rival[round] as number));
   const ratio = median(ratios);
@@ -58,6 +61,7 @@ export function makeRow(
     ...(lowerIsBetter ? { lowerIsBetter } : {}),
     rounds: ours.length,
     spread: round3((Math.max(...ratios) - Math.min(...ratios)) / ratio),
+    ...(notes.length === 0 ? {} : { notes }),
   };
 }
 
@@ -89,11 +93,13 @@ export function markdownTable({ rows, commit, machine, node }: Report): string {
     const figures = `${ours} ${unit} | ${rival} ${unit} | **${ratio}** | ${wanted} | ${rounds}, ±${Math.round(spread * 50)} %`;
     return `| ${work} | ${beside ?? ''} | ${figures} |`;
   });
+  const notes = rows.flatMap((row) => (row.notes ?? []).map((note) => `- ${row.name}: ${note}.`));
   return [
     '| work | beside | ours | the other | ratio | bar | rounds, spread |',
     '|---|---|---|---|---|---|---|',
     ...lines,
     '',
+    ...(notes.length === 0 ? [] : [...notes, '']),
     `Medians of the rounds (the ratio is the median of the rounds' ratios) at commit ${commit}, ${machine}, Node ${node}; both sides on the same machine as the client.`,
   ].join('\n');
 }
@@ -124,7 +130,9 @@ export function formatRows(rows: readonly Row[]): string {
   const widths = (all[0] as string[]).map((_, column) =>
     Math.max(...all.map((line) => (line[column] as string).length)),
   );
-  return all.map((line) => line.map((cell, column) => cell.padEnd(widths[column] as number)).join('  ')).join('\n');
+  const table = all.map((line) => line.map((cell, column) => cell.padEnd(widths[column] as number)).join('  '));
+  const notes = rows.flatMap((row) => (row.notes ?? []).map((note) => `NOTE: ${row.name}: ${note}`));
+  return [...table, ...notes].join('\n');
 }
 
 function isMet(row: Row): boolean {

@@ -3,7 +3,7 @@
  * of COUNT buffers as fast as the client takes them; `echo` gives back what comes.
  */
 import { randomFillSync } from 'node:crypto';
-import { loadUws } from '../../src/access/uws-transport.ts';
+import { loadUws } from '../../src/access/transport/uws-transport.ts';
 import { reportPort } from '../support/child.ts';
 
 const [mode = 'push', bytes = '65536', count = '256'] = process.argv.slice(2);

@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { Server as Hocuspocus } from '@hocuspocus/server';
 import { Server as SocketIo } from 'socket.io';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { loadUws } from '../../src/access/uws-transport.ts';
+import { loadUws } from '../../src/access/transport/uws-transport.ts';
 import { reportPort } from '../support/child.ts';
 
 const KINDS: Readonly<Record<string, () => Promise<number>>> = {

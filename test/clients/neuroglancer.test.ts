@@ -10,7 +10,7 @@ import type { Browser, Page } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { WireMap } from '../../protocol/messages.ts';
-import { loadUws } from '../../src/access/uws-transport.ts';
+import { loadUws } from '../../src/access/transport/uws-transport.ts';
 import { ALL_RIGHTS } from '../../src/core/rights.ts';
 import { hasChromium, openChromium } from '../support/chromium.ts';
 import { type StaticFiles, serveFolder } from '../support/static-files.ts';

@@ -4,7 +4,7 @@ import { crc32 } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Box, DType, MipInfo } from '../../protocol/volume.ts';
 import { mipBox } from '../../protocol/volume.ts';
-import { loadUws } from '../../src/access/uws-transport.ts';
+import { loadUws } from '../../src/access/transport/uws-transport.ts';
 import { hasPythonModules, runPython } from '../support/python.ts';
 import { seededRandom, testSeed } from '../support/seed.ts';
 import { startTestServer, type TestServer } from '../support/test-server.ts';

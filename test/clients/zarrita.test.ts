@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as zarr from 'zarrita';
 import { boxShape, type DType, mipBox, type Vec3 } from '../../protocol/volume.ts';
-import { loadUws } from '../../src/access/uws-transport.ts';
+import { loadUws } from '../../src/access/transport/uws-transport.ts';
 import { seededRandom, testSeed } from '../support/seed.ts';
 import { startTestServer, type TestServer } from '../support/test-server.ts';
 

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Connection } from '../../src/access/transport.ts';
+import type { Connection } from '../../src/access/transport/transport.ts';
 import { maskedFrame, OPCODE, readClose } from '../support/raw-websocket.ts';
 import { deferred, Harness, type HarnessOptions } from '../support/transport-harness.ts';
 

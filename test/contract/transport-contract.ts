@@ -1,4 +1,4 @@
-/** The sentences of `src/access/transport.ts`, run for both transports. */
+/** The sentences of `src/access/transport/transport.ts`, run for both transports. */
 import { describe } from 'vitest';
 import { connectionContract } from './transport-connection-contract.ts';
 import { flowContract } from './transport-flow-contract.ts';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { Agent, get, request as httpRequest } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { HttpRequest, HttpResponse } from '../../src/access/transport.ts';
+import type { HttpRequest, HttpResponse } from '../../src/access/transport/transport.ts';
 import { deferred, exchangeBytes, fetchRaw, Harness, type HarnessOptions } from '../support/transport-harness.ts';
 
 const MiB = 1024 * 1024;

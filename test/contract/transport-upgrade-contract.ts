@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { UpgradeRequest, UpgradeVerdict } from '../../src/access/transport.ts';
+import type { UpgradeRequest, UpgradeVerdict } from '../../src/access/transport/transport.ts';
 import { OPCODE, RawWebSocket, readClose } from '../support/raw-websocket.ts';
 import { deferred, exchangeBytes, fetchRaw, Harness, type HarnessOptions } from '../support/transport-harness.ts';
 

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { BflyError, type ErrorName } from '../../protocol/errors.ts';
-import { finishRequests } from '../../src/access/finish-requests.ts';
 import type { Route, WebAnswer, WebRequest } from '../../src/access/http/route.ts';
+import { finishRequests } from '../../src/access/transport/finish-requests.ts';
 import { deferred, exchangeBytes, type FetchedResponse, fetchRaw } from '../support/transport-harness.ts';
 import { startWeb, type WebServer, type WebServerOptions } from '../support/web-server.ts';
 

@@ -8,7 +8,7 @@ import { encodeClient } from '../../protocol/encode.ts';
 import { BflyError } from '../../protocol/errors.ts';
 import type { Limits } from '../../protocol/limits.ts';
 import { type Box, boxShape, type Vec3, volumeOf } from '../../protocol/volume.ts';
-import { loadUws } from '../../src/access/uws-transport.ts';
+import { loadUws } from '../../src/access/transport/uws-transport.ts';
 import { connect } from '../../src/client/node.ts';
 import type { EditLog } from '../../src/core/edits/edit-log.ts';
 import type { Source } from '../../src/image/source.ts';

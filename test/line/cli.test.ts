@@ -10,7 +10,7 @@ import { open as openForeign } from 'lmdb';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Box, Vec3 } from '../../protocol/volume.ts';
-import { loadUws } from '../../src/access/uws-transport.ts';
+import { loadUws } from '../../src/access/transport/uws-transport.ts';
 import { openSource } from '../../src/image/open-source.ts';
 import { CLI, Commands } from '../support/cli.ts';
 import { lineTransports, needsBuild, temporaryFolder } from '../support/line-server.ts';

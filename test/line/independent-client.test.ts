@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadUws } from '../../src/access/uws-transport.ts';
+import { loadUws } from '../../src/access/transport/uws-transport.ts';
 import { hasPythonModules, PYTHON } from '../support/python.ts';
 import { startTestServer, type TestServer } from '../support/test-server.ts';
 

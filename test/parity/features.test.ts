@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { ClientMessage } from '../../protocol/messages.ts';
 import { type Box, type Vec3, volumeOf } from '../../protocol/volume.ts';
-import { loadUws } from '../../src/access/uws-transport.ts';
+import { loadUws } from '../../src/access/transport/uws-transport.ts';
 import { MemoryDatabase } from '../../src/database/memory-database.ts';
 import { DatabaseLayer } from '../../src/database/tables.ts';
 import type { Source } from '../../src/image/source.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { beforeAll } from 'vitest';
 import type { Limits } from '../../protocol/limits.ts';
-import { loadUws } from '../../src/access/uws-transport.ts';
+import { loadUws } from '../../src/access/transport/uws-transport.ts';
 import { connect, type Session } from '../../src/client/node.ts';
 import { planServer } from '../../src/commands/serve-plan.ts';
 import { findData } from '../../src/ingest/find-data.ts';

@@ -1,7 +1,7 @@
 /** A listening transport for tests, with what its handlers saw, awaitable. */
 import { request as httpRequest, type IncomingHttpHeaders, type RequestOptions } from 'node:http';
 import { connect } from 'node:net';
-import type { openTransport } from '../../src/access/open-transport.ts';
+import type { openTransport } from '../../src/access/transport/open-transport.ts';
 import type {
   Connection,
   ConnectionEvents,
@@ -11,10 +11,10 @@ import type {
   TransportHandlers,
   UpgradeRequest,
   UpgradeVerdict,
-} from '../../src/access/transport.ts';
-import { DEFAULT_TIMINGS, type TransportTimings } from '../../src/access/transport-timings.ts';
-import { createUwsTransport, loadUws } from '../../src/access/uws-transport.ts';
-import { createWsTransport } from '../../src/access/ws-transport.ts';
+} from '../../src/access/transport/transport.ts';
+import { DEFAULT_TIMINGS, type TransportTimings } from '../../src/access/transport/transport-timings.ts';
+import { createUwsTransport, loadUws } from '../../src/access/transport/uws-transport.ts';
+import { createWsTransport } from '../../src/access/transport/ws-transport.ts';
 import type { Logger } from '../../src/utility/log.ts';
 import { RawWebSocket, type RawWebSocketOptions } from './raw-websocket.ts';
 

@@ -7,7 +7,7 @@ import { FailureLimit } from '../../src/access/auth/failure-limit.ts';
 import type { HttpBounds } from '../../src/access/http/load.ts';
 import type { Route } from '../../src/access/http/route.ts';
 import { HttpRouter, type RouterHome } from '../../src/access/http/router.ts';
-import type { Transport } from '../../src/access/transport.ts';
+import type { Transport } from '../../src/access/transport/transport.ts';
 import { Harness, MemoryLog } from './transport-harness.ts';
 
 export interface WebServerOptions {

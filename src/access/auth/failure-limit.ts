@@ -1,5 +1,5 @@
 /** How often tokens that are none may be tried from one address. */
-import { TokenBucket } from '../token-bucket.ts';
+import { TokenBucket } from '../session/token-bucket.ts';
 
 /** Tokens that were refused, of one address: a second, and at once. */
 const PER_SECOND = 1;

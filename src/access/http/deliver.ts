@@ -1,5 +1,5 @@
 /** From what a handler answers to what is sent: conditions, ranges, compression, caching. Source: RFC 9110, 9111. */
-import type { HttpResponse } from '../transport.ts';
+import type { HttpResponse } from '../transport/transport.ts';
 import { type Coding, wantedCoding } from './accept-encoding.ts';
 import { wantedRange } from './byte-range.ts';
 import { digestOf, namedTag, type PageTags, tagsOf } from './etag.ts';

@@ -1,6 +1,6 @@
 /** A request as its handler sees it. Parts that few handlers look at are made when somebody does. */
 import type { Author } from '../../core/rights.ts';
-import type { HttpRequest } from '../transport.ts';
+import type { HttpRequest } from '../transport/transport.ts';
 import type { WebRequest } from './route.ts';
 import type { WebPath } from './web-path.ts';
 

@@ -1,6 +1,6 @@
 /** How much HTTP may ask of a server: requests under way, requests a second of one address, answers that are not taken. */
 import { BflyError } from '../../../protocol/errors.ts';
-import { TokenBucket } from '../token-bucket.ts';
+import { TokenBucket } from '../session/token-bucket.ts';
 
 /** Bounds of the HTTP side. */
 export interface HttpBounds {

@@ -2,7 +2,7 @@
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Core } from '../../core/core.ts';
-import type { SessionHub } from '../session-hub.ts';
+import type { SessionHub } from '../session/session-hub.ts';
 import type { HttpRouter } from './router.ts';
 
 /** Bounds of the buckets of durations, s. */

@@ -2,8 +2,8 @@
 import { BflyError } from '../../../protocol/errors.ts';
 import type { Author } from '../../core/rights.ts';
 import type { MeshFolders } from '../../utility/mesh-folders.ts';
-import type { SessionHub } from '../session-hub.ts';
-import { isOriginAllowed, type OriginPolicy } from '../upgrade.ts';
+import type { SessionHub } from '../session/session-hub.ts';
+import { isOriginAllowed, type OriginPolicy } from '../transport/upgrade.ts';
 import { healthRoute, type ReadyChecks, readyRoute } from './health.ts';
 import { legacyRoutes } from './legacy-api-routes.ts';
 import type { HttpBounds } from './load.ts';

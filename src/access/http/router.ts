@@ -4,7 +4,7 @@ import type { Author } from '../../core/rights.ts';
 import type { Logger } from '../../utility/log.ts';
 import { bearerOf } from '../auth/bearer.ts';
 import { NO_RIGHTS } from '../auth/grants.ts';
-import type { HttpRequest, HttpResponse } from '../transport.ts';
+import type { HttpRequest, HttpResponse } from '../transport/transport.ts';
 import { after, CORS, type Delivery, deliver } from './deliver.ts';
 import { GzipShelf } from './gzip-shelf.ts';
 import { IncomingRequest, tokenOf } from './incoming.ts';

@@ -1,7 +1,7 @@
 /** Who asks over HTTP: tokens by header or query, and those that were let in lately. */
 import { BflyError } from '../../../protocol/errors.ts';
 import { type Admission, type Identity, isAdmitted, type Refusal, refusalError } from '../auth/authority.ts';
-import type { SessionHome } from '../session-context.ts';
+import type { SessionHome } from '../session/session-context.ts';
 
 /** Identities that are remembered. */
 const MAX_KNOWN = 1_000;

@@ -3,8 +3,8 @@ import { BflyError, CLOSE_CODES } from '../../../protocol/errors.ts';
 import { pathFault } from '../../../protocol/volume.ts';
 import type { EditLog } from '../../core/edits/edit-log.ts';
 import { type Identity, isAdmitted } from '../auth/authority.ts';
-import type { SessionHome } from '../session-context.ts';
-import type { Connection, ConnectionEvents } from '../transport.ts';
+import type { SessionHome } from '../session/session-context.ts';
+import type { Connection, ConnectionEvents } from '../transport/transport.ts';
 import { LegacyRoom } from './legacy-room.ts';
 import { LegacySocket } from './legacy-socket.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { presenceFault } from '../../../src/access/presence-state.ts';
+import { presenceFault } from '../../../src/access/presence/presence-state.ts';
 import { ownState } from '../../../src/viewer/page/people/own-state.ts';
 import { isSameLook, lookFrom, tellLook } from '../../../src/viewer/page/people/told-look.ts';
 import type { StageLook } from '../../../src/viewer/page/stage.ts';

@@ -1,0 +1,172 @@
+/** EDIT and BULK of one session. */
+import { BflyError } from '../../../protocol/errors.ts';
+import type { Bulk, Edit } from '../../../protocol/messages.ts';
+import { nameOf } from '../../core/edits/edit-feed.ts';
+import type { OpenLog } from '../../core/edits/edit-logs.ts';
+import type { EditOutcome } from '../../core/edits/edit-request.ts';
+import type { OpenRequest, SessionContext } from '../session/session-context.ts';
+import { TokenBucket } from '../session/token-bucket.ts';
+import { BulkInbox } from './bulk-inbox.ts';
+
+/** Unanswered EDITs of one writer. Rule [E3]. */
+const UNANSWERED = 16;
+/** What one edit may cost without further charge, and each such part of what it cost beyond (`editCost`). */
+const COST_OF_TOKEN = 1_024;
+/** Edits that one counts as, besides itself, which was refused for its size: it may have been tried, and taken back. */
+const TOKENS_OF_REFUSAL = 50;
+/** Writers that a session knows as its own. */
+const MAX_WRITERS = 4_096;
+
+/** Edits of one session. */
+export class EditRequests {
+  readonly #context: SessionContext;
+  readonly #rate: TokenBucket;
+  readonly #inbox: BulkInbox;
+  /** By writer and path: a wid is another writer on another path. */
+  readonly #unanswered = new Map<string, number>();
+  /** The writer of the last edit: most sessions have one. */
+  #lastWid = new Uint8Array(0);
+  #lastName = '';
+  #answers: (() => void)[] = [];
+  /** Writers that this session has used or asked for: their edits are its own. By name, see `nameOf`. */
+  readonly writers = new Set<string>();
+
+  constructor(context: SessionContext) {
+    this.#context = context;
+    const { limits, now } = context.home;
+    this.#rate = new TokenBucket(limits.editsPerSecond, limits.editsBurst, now());
+    this.#inbox = new BulkInbox(now);
+  }
+
+  /** Takes voxels for an EDIT. Borrowed. */
+  bulk(message: Bulk): void {
+    const fault = this.#inbox.take(message);
+    if (fault !== undefined) this.#context.error(0, fault);
+  }
+
+  sweep(now: number): void {
+    this.#inbox.sweep(now);
+  }
+
+  close(): void {
+    this.#inbox.close();
+  }
+
+  /** Whether an EDIT was applied before, as far as that is known at once: it is answered whatever the rates. */
+  isRepeated({ path, wid, wseq }: Edit): boolean {
+    return this.#context.home.peekLog(path)?.log.knows(wid, wseq) === true;
+  }
+
+  /** Takes an EDIT; the reply follows once it is durable. Its bytes are owned. */
+  edit(message: Edit): void {
+    const { home, error } = this.#context;
+    const writer = `${this.#nameOf(message.wid)}${message.path}`;
+    const open = this.#unanswered.get(writer) ?? 0;
+    if (open >= UNANSWERED)
+      return error(message.id, new BflyError('LIMIT', `at most ${UNANSWERED} EDITs of a writer may be unanswered`));
+    const retryMs = this.isRepeated(message) ? 0 : this.#rate.take(home.now());
+    if (retryMs > 0)
+      return error(message.id, new BflyError('RATE_LIMITED', 'too many edits; wait a moment', { retryMs }));
+    this.#unanswered.set(writer, open + 1);
+    // Sent edits cannot be taken back: CANCEL changes nothing.
+    const request: OpenRequest = { cancel: () => {}, drop: () => {} };
+    this.#context.requests.set(message.id, request);
+    this.#submit(message).then(
+      (outcome) => this.#answer(message, writer, request, () => this.#reply(message.id, outcome)),
+      (fault: unknown) => this.#answer(message, writer, request, () => error(message.id, this.#fault(fault))),
+    );
+  }
+
+  #submit(message: Edit): Promise<EditOutcome> {
+    const open = this.#openLog(message.path);
+    return open instanceof Promise ? open.then((log) => this.#enter(log, message)) : this.#enter(open, message);
+  }
+
+  #enter({ log }: OpenLog, message: Edit): Promise<EditOutcome> {
+    // Before the edit is told to anyone, its author included; somebody else's writer is none of this session's.
+    const { user } = this.#context.identity();
+    if (log.lastOf(message.wid, user.id) !== undefined) this.#own(this.#nameOf(message.wid));
+    const { wid, wseq, base, ops, epoch, policy, note } = message;
+    // An edit may ask more than once: for several ops, or because others changed the same voxels meanwhile.
+    let claims: Map<number, Promise<Bulk>> | undefined;
+    const bulk = (id: number): Promise<Bulk> => {
+      claims ??= new Map();
+      const claim = claims.get(id) ?? this.#inbox.claim(wseq, id);
+      claims.set(id, claim);
+      return claim;
+    };
+    const applied = (cost: number): void => {
+      if (cost >= COST_OF_TOKEN) this.#charge(Math.floor(cost / COST_OF_TOKEN));
+    };
+    return log.submit({ wid, wseq, base, ops, epoch, policy, note, bulk, applied }, this.#context.identity());
+  }
+
+  /** See `nameOf`. */
+  #nameOf(wid: Uint8Array): string {
+    if (Buffer.compare(wid, this.#lastWid) !== 0) {
+      this.#lastWid = wid.slice();
+      this.#lastName = nameOf(wid);
+    }
+    return this.#lastName;
+  }
+
+  /** So that a few bytes, sent again and again, cannot keep the server from all others. */
+  #charge(tokens: number): void {
+    this.#rate.charge(this.#context.home.now(), tokens);
+  }
+
+  #own(writer: string): void {
+    if (this.writers.has(writer)) return;
+    this.writers.add(writer);
+    if (this.writers.size <= MAX_WRITERS) return;
+    for (const oldest of this.writers) {
+      this.writers.delete(oldest);
+      return;
+    }
+  }
+
+  /** At once where the path is open: the order of arrival is then the order of work. */
+  #openLog(path: string): OpenLog | Promise<OpenLog> {
+    const { home, checkRead } = this.#context;
+    try {
+      checkRead(path);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return home.peekLog(path) ?? home.openLog(path);
+  }
+
+  #reply(id: number, { status, seq, dup, results }: EditOutcome): void {
+    const reply = { kind: 'EDIT_OK', id, status, seq, results } as const;
+    this.#context.send(dup === undefined ? reply : { ...reply, dup });
+  }
+
+  #answer(message: Edit, writer: string, request: OpenRequest, send: () => void): void {
+    const { requests } = this.#context;
+    const open = (this.#unanswered.get(writer) ?? 1) - 1;
+    if (open > 0) this.#unanswered.set(writer, open);
+    else this.#unanswered.delete(writer);
+    if (requests.get(message.id) !== request) return;
+    requests.delete(message.id);
+    this.#answers.push(send);
+    // Answers of one commit leave together: behind those that are settled at this very moment.
+    if (this.#answers.length === 1) queueMicrotask(() => this.#sendAnswers());
+  }
+
+  #sendAnswers(): void {
+    const answers = this.#answers;
+    this.#answers = [];
+    this.#context.connection.cork(() => {
+      for (const send of answers) send();
+    });
+  }
+
+  #fault(error: unknown): BflyError {
+    if (error instanceof BflyError) {
+      if (error.code === 'LIMIT') this.#charge(TOKENS_OF_REFUSAL);
+      return error;
+    }
+    this.#context.home.log.error({ err: error }, 'an edit failed');
+    return new BflyError('INTERNAL', 'the edit failed inside the server');
+  }
+}

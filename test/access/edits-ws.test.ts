@@ -1,3 +1,0 @@
-import { editContract } from '../contract/edit-contract.ts';
-
-editContract('ws');

@@ -1,0 +1,3 @@
+import { editContract } from '../../contract/edit-contract.ts';
+
+editContract('ws');

@@ -1,0 +1,3 @@
+import { pastContract } from '../../contract/past-contract.ts';
+
+pastContract('ws');

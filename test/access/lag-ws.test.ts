@@ -1,3 +1,0 @@
-import { lagContract } from '../contract/lag-contract.ts';
-
-lagContract('ws');

@@ -1,3 +1,0 @@
-import { pastContract } from '../contract/past-contract.ts';
-
-pastContract('ws');

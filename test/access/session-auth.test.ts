@@ -1,7 +1,0 @@
-import { loadUws } from '../../src/access/uws-transport.ts';
-import { sessionAuthContract } from '../contract/session-auth-contract.ts';
-
-sessionAuthContract('ws');
-const { missing } = loadUws();
-if (missing === undefined) sessionAuthContract('uws');
-else console.warn(`NOT RUN: the suite of tokens and rights over uWebSockets.js: ${missing}`);

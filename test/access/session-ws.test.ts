@@ -1,3 +1,0 @@
-import { sessionContract } from '../contract/session-contract.ts';
-
-sessionContract('ws');

@@ -1,0 +1,3 @@
+import { sessionContract } from '../../contract/session-contract.ts';
+
+sessionContract('ws');

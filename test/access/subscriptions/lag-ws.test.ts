@@ -1,0 +1,3 @@
+import { lagContract } from '../../contract/lag-contract.ts';
+
+lagContract('ws');

@@ -48,7 +48,8 @@ export class NewIds {
       last = this.#next(last, named, index, field, limit);
       return last;
     };
-    for (const [index, op] of ops.entries()) {
+    for (let index = 0; index < ops.length; index++) {
+      const op = ops[index] as Op;
       if (op.op === 'split') created.push(next(index, 'id', this.#bounds.maxLegalId));
       else if (op.op === 'write' && op.value === 'new') created.push(next(index, 'value', this.#bounds.maxLegalId));
       else if (op.op === 'region') {

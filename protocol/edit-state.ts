@@ -113,16 +113,14 @@ export class EditState {
     const results: OpResult[] = [];
     const touched = voxels.size === 0 ? NOTHING : [...voxels.values()].flatMap((outcome) => outcome.touched);
     try {
-      ops.forEach((op, index) => {
-        results.push(this.#do(op, index, course));
-      });
+      for (let index = 0; index < ops.length; index++) results.push(this.#do(ops[index] as Op, index, course));
       if (this.#turned.size > 0) this.#checkWeight(touched);
     } catch (error) {
       this.#abort();
       throw error;
     }
     const changes = this.#finish(ops, touched);
-    return { status: Object.keys(changes).length === 0 ? 'noop' : 'applied', results, changes };
+    return { status: isNothing(changes) ? 'noop' : 'applied', results, changes };
   }
 
   /**
@@ -271,10 +269,12 @@ export class EditState {
     const { seq } = this;
     const roots = this.#bodies.finish();
     if (roots.joined !== undefined || roots.parted !== undefined) this.#linksSeq = seq;
+    // Most edits change bodies and nothing else.
+    if (own.length === 0 && !this.#isMoreTouched) return roots;
     const { touched, ...turns } = this.#turned.size === 0 ? { touched: unique(own) } : this.#finishTurns(own);
     // All of it, also what its undos touched: a log keeps no more than that, and its replay is to come to the same.
     if (touched.length > 0 && ops.some(({ op }) => op === 'split' || op === 'write')) this.#touched.set(seq, touched);
-    // Part by part: most edits change bodies and nothing else, and a spread of nothing costs as much as one of something.
+    // Part by part: a spread of nothing costs as much as one of something.
     let changes: Changes = roots;
     const add = (part: Changes): void => {
       if (part !== NO_CHANGES) changes = { ...changes, ...part };
@@ -285,6 +285,11 @@ export class EditState {
     add(this.#meta.isTouched ? this.#finishMeta() : NO_CHANGES);
     add(this.#turned.size === 0 ? NO_CHANGES : turns);
     return changes;
+  }
+
+  /** Whether the edit under way has to do with more than bodies and voxels of its own. */
+  get #isMoreTouched(): boolean {
+    return this.#turned.size > 0 || this.#tables.isTouched || this.#regions.isTouched || this.#meta.isTouched;
   }
 
   /** What the undos of the edit did: edits whose force changed, and the boxes of their voxels besides its own. */
@@ -486,4 +491,9 @@ function unique(touched: Touched): Touched {
     if (!seen.has(key)) seen.set(key, one);
   }
   return [...seen.values()];
+}
+
+function isNothing(changes: Changes): boolean {
+  for (const _part in changes) return false;
+  return true;
 }

@@ -1,6 +1,7 @@
 /** Messages to bytes. Trailing fields that hold their default are left out. TILE frames are written by `tile-frame.ts`. */
 import { EDITS_PREFIX_BYTES, writeEditsPrefix } from './edits-frame.ts';
 import { ERROR_CODES } from './errors.ts';
+import { MessageWriter } from './message-writer.ts';
 import { type ClientMessage, FrameType, type ResumeRequest, type ServerMessage } from './messages.ts';
 import { pack } from './msgpack.ts';
 import { TILE_HEADER_BYTES, type TileHeader, writeTileHeader } from './tile-frame.ts';
@@ -106,15 +107,30 @@ function resumeFields(r: ResumeRequest): Fields {
 export function encodeServer(message: ServerMessage): Uint8Array {
   if (message.kind === 'TILE') return joinTile(message.header, message.payload);
   if (message.kind === 'EDITS') return encodeEdits(message);
+  if (message.kind === 'EDIT_OK') return encodeEditOk(message);
   const [type, ...fields] = serverFields(message);
   return pack([type, message.id, ...fields]);
+}
+
+const editOk = new MessageWriter(16 * 1024);
+
+/** Sent for every edit: straight into a buffer. */
+function encodeEditOk({ id, status, seq, dup, results }: Extract<ServerMessage, { kind: 'EDIT_OK' }>): Uint8Array {
+  const start = editOk.begin();
+  editOk.byte(0x95);
+  editOk.value(FrameType.EDIT + FrameType.REPLY);
+  editOk.value(id);
+  editOk.value(status);
+  editOk.value(seq);
+  editOk.value(dup === undefined ? { results } : { dup, results });
+  return editOk.part(start);
 }
 
 function reply(request: number, ...fields: unknown[]): Fields {
   return [request + FrameType.REPLY, ...fields];
 }
 
-function serverFields(m: Exclude<ServerMessage, { kind: 'TILE' } | { kind: 'EDITS' }>): Fields {
+function serverFields(m: Exclude<ServerMessage, { kind: 'TILE' | 'EDITS' | 'EDIT_OK' }>): Fields {
   switch (m.kind) {
     case 'WELCOME': {
       const { kind: _kind, id: _id, ...rest } = m;
@@ -161,13 +177,6 @@ function serverFields(m: Exclude<ServerMessage, { kind: 'TILE' } | { kind: 'EDIT
         seq: m.seq,
         mime: m.mime,
       });
-    case 'EDIT_OK':
-      return [
-        FrameType.EDIT + FrameType.REPLY,
-        m.status,
-        m.seq,
-        m.dup === undefined ? { results: m.results } : { dup: m.dup, results: m.results },
-      ];
     case 'SUBSCRIBE_OK':
       return reply(FrameType.SUBSCRIBE, {
         epoch: m.epoch,

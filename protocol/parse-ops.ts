@@ -43,6 +43,9 @@ interface Place {
  * @throws BflyError BAD_REQUEST with `{op, field}` in `details`.
  */
 export function parseOps(ops: readonly WireMap[]): readonly Op[] {
+  const [only] = ops;
+  // Most edits: nothing comes behind it that could refer to what it creates.
+  if (only !== undefined && ops.length === 1) return [parseOp({ index: 0, map: only, created: NONE_CREATED })];
   const created: Creation[] = [];
   return ops.map((map, index) => {
     const op = parseOp({ index, map, created });
@@ -51,6 +54,8 @@ export function parseOps(ops: readonly WireMap[]): readonly Op[] {
   });
 }
 
+const NONE_CREATED: readonly Creation[] = [];
+
 function creationOf(op: Op): Creation {
   if (op.op === 'split' || (op.op === 'write' && op.value === 'new')) return 'base';
   return op.op === 'region' ? 'alias' : undefined;
@@ -58,7 +63,7 @@ function creationOf(op: Op): Creation {
 
 function parseOp(place: Place): Op {
   const { index, map } = place;
-  const name: OpName | undefined = OP_NAMES.find((known) => known === map['op']);
+  const name = map['op'] as OpName; // what is none of them comes to the default
   switch (name) {
     case 'merge':
     case 'cleave':
@@ -77,7 +82,7 @@ function parseOp(place: Place): Op {
       return { op: 'undo', seq: field(place, 'seq', readSize) } satisfies UndoOp;
     case 'meta':
       return parseMeta(place);
-    case undefined:
+    default:
       throw badOp(index, 'op', `must be one of ${OP_NAMES.join(', ')}`);
   }
 }

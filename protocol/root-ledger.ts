@@ -5,20 +5,44 @@ import type { IdTable } from './id-table.ts';
 import { LabelMap } from './label-map.ts';
 import type { Partition } from './partition.ts';
 
-/** Bodies as they were before the edit under way, of those that it touched. Lists by the same place. */
-interface Before {
+/** Longer lists are not kept for the next edit. */
+const KEPT = 1_024;
+
+/** Bodies as they were before the edit under way, of those that it touched. Lists by the same place, used again by the next edit. */
+class Before {
+  /** How many there are; what stands behind is of earlier edits. */
+  count = 0;
   /** Root labels then. */
-  readonly labels: number[];
+  labels: number[] = [];
   /** Number of the root, -1 of a body without members. */
-  readonly tops: number[];
-  readonly sizes: number[];
+  tops: number[] = [];
+  sizes: number[] = [];
   /** Members that have left since. */
-  readonly moved: number[];
+  moved: number[] = [];
+  /** What `finish` makes of them: the root that those have who stayed. */
+  targets: number[] = [];
   /** Places by label, of the first so many: only moves ask for them. */
   placeOf: Map<number, number> | undefined;
   /** What was looked up last. */
-  lastLabel: number;
-  lastPlace: number;
+  lastLabel = -1;
+  lastPlace = -1;
+
+  add(label: number, top: number, size: number): void {
+    const at = this.count++;
+    this.labels[at] = label;
+    this.tops[at] = top;
+    this.sizes[at] = size;
+    this.moved[at] = 0;
+  }
+
+  clear(): void {
+    if (this.labels.length > KEPT)
+      [this.labels, this.tops, this.sizes, this.moved, this.targets] = [[], [], [], [], []];
+    this.count = 0;
+    this.placeOf = undefined;
+    this.lastLabel = -1;
+    this.lastPlace = -1;
+  }
 }
 
 /** Numbers that left one body, which stands at a place of `Before`. */
@@ -41,7 +65,7 @@ export class RootLedger {
   readonly #sets: Partition;
   readonly #topOf: (root: number) => number;
   #labelsBefore = 0;
-  #before = noneBefore();
+  readonly #before = new Before();
   /** Numbers that left their bodies, each once: who has a label of this edit has moved before. */
   #moved: Moved[] = [];
 
@@ -61,11 +85,7 @@ export class RootLedger {
   touch(root: number): void {
     if (root >= this.#labelsBefore || this.#sets.isMarked(root)) return;
     this.#sets.setMark(root, true);
-    const { labels, tops, sizes, moved } = this.#before;
-    labels.push(root);
-    tops.push(this.#topOf(root));
-    sizes.push(this.#sets.sizeOf(root));
-    moved.push(0);
+    this.#before.add(root, this.#topOf(root), this.#sets.sizeOf(root));
   }
 
   /** Notes a number before it leaves its set, which was touched. */
@@ -84,7 +104,7 @@ export class RootLedger {
     let least = 0;
     for (let i = 0; i < numbers.length; i++) least = Math.min(least, numbers[i] as number);
     // The first to leave the only body that was touched may be millions.
-    if (least < 0 || this.#moved.length > 0 || this.#before.labels.length > 1) return this.#noteSome(numbers);
+    if (least < 0 || this.#moved.length > 0 || this.#before.count > 1) return this.#noteSome(numbers);
     this.#moved.push({ place: 0, numbers });
     this.#count(0, numbers.length);
   }
@@ -123,7 +143,7 @@ export class RootLedger {
     if (at !== before.lastLabel) {
       before.placeOf ??= new Map();
       const { labels, placeOf } = before;
-      while (placeOf.size < labels.length) placeOf.set(labels[placeOf.size] as number, placeOf.size);
+      while (placeOf.size < before.count) placeOf.set(labels[placeOf.size] as number, placeOf.size);
       before.lastLabel = at;
       before.lastPlace = before.placeOf.get(at) as number;
     }
@@ -133,7 +153,9 @@ export class RootLedger {
   /** Members of the largest body that the edit touched so far. */
   largest(): number {
     let largest = 0;
-    for (const label of this.#before.labels) largest = Math.max(largest, this.#sets.sizeOf(this.#sets.find(label)));
+    const { labels, count } = this.#before;
+    for (let at = 0; at < count; at++)
+      largest = Math.max(largest, this.#sets.sizeOf(this.#sets.find(labels[at] as number)));
     // What was cut off has a label of this edit.
     for (let label = this.#labelsBefore; label < this.#sets.labels; label++)
       largest = Math.max(largest, this.#sets.sizeOf(this.#sets.find(label)));
@@ -142,14 +164,16 @@ export class RootLedger {
 
   /** Ends the edit. @returns what it did to roots; owned. */
   finish(): RootChanges {
-    const { labels, tops, sizes, moved } = this.#before;
+    const { count, labels, tops, sizes, moved, targets } = this.#before;
+    if (count === 0 && this.#moved.length === 0) return NOTHING;
     const joined: number[] = [];
-    const targets = tops.map((top, place) => {
+    for (let place = 0; place < count; place++) {
+      const top = tops[place] as number;
       const isLeft = (sizes[place] as number) > (moved[place] as number);
       const target = isLeft ? this.#topOf(this.#sets.find(labels[place] as number)) : top;
       if (target !== top) joined.push(top, target);
-      return target;
-    });
+      targets[place] = target;
+    }
     const parted = this.#moved.length === 0 ? [] : this.#parted(targets);
     this.#forget();
     if (parted.length === 0) return joined.length === 0 ? NOTHING : { joined: this.#bytesOf(joined) };
@@ -215,8 +239,9 @@ export class RootLedger {
   }
 
   #forget(): void {
-    for (const label of this.#before.labels) this.#sets.setMark(label, false);
-    if (this.#before.labels.length > 0) this.#before = noneBefore();
+    const { labels, count } = this.#before;
+    for (let at = 0; at < count; at++) this.#sets.setMark(labels[at] as number, false);
+    if (count > 0) this.#before.clear();
     if (this.#moved.length > 0) this.#moved = [];
   }
 
@@ -229,7 +254,3 @@ export class RootLedger {
 }
 
 const NOTHING: RootChanges = {};
-
-function noneBefore(): Before {
-  return { labels: [], tops: [], sizes: [], moved: [], placeOf: undefined, lastLabel: -1, lastPlace: -1 };
-}

@@ -40,29 +40,32 @@ export interface PreparedChange {
 /**
  * Checks and copies a change.
  *
+ * @param trusts whether frames that their callers keep are not copied.
  * @throws INTERNAL for a tile's key out of range, a frame without a header or an entry's key of no length that can be kept,
  *   BAD_REQUEST for a record's name or value that cannot be kept, TOO_LARGE for one beyond its limit
  */
-export function prepareChange(change: Change): PreparedChange {
+export function prepareChange(change: Change, trusts = false): PreparedChange {
   const records = (change.records ?? []).map(([name, value]) => prepareRecord(name, value));
-  const tiles = (change.tiles ?? []).map(({ key, frame }) => {
+  const tiles = (change.tiles ?? []).map(({ key, frame, isKept }) => {
     if (frame.length < TILE_HEADER_BYTES)
       throw new BflyError(
         'INTERNAL',
         `a stored frame must have its header of ${TILE_HEADER_BYTES} bytes, not ${frame.length} bytes`,
       );
-    return { key: tileKey(key), frame: new Uint8Array(frame), channel: key.channel, version: key.version };
+    const own = trusts && isKept === true ? frame : new Uint8Array(frame);
+    return { key: tileKey(key), frame: own, channel: key.channel, version: key.version };
   });
-  return { tiles, records, entries: prepareEntries(change.entries ?? []) };
+  return { tiles, records, entries: prepareEntries(change.entries ?? [], change.isFinal ?? false) };
 }
 
 /** Copies entries into one piece of memory: an allocation for each would cost more than the copy. */
-function prepareEntries(entries: readonly EntryWrite[]): PreparedEntry[] {
+function prepareEntries(entries: readonly EntryWrite[], isFinal: boolean): readonly PreparedEntry[] {
   let size = 0;
   for (const { key, value } of entries) {
     checkEntryKey(key);
     size += key.length + (value?.length ?? 0);
   }
+  if (isFinal) return entries;
   const memory = new Uint8Array(size);
   let end = 0;
   const take = (bytes: Uint8Array): Uint8Array => {

@@ -1,6 +1,6 @@
 /** EDIT and BULK of one session. */
 import { BflyError } from '../../../protocol/errors.ts';
-import type { Bulk, Edit } from '../../../protocol/messages.ts';
+import type { Bulk, Edit, WireMap } from '../../../protocol/messages.ts';
 import { nameOf } from '../../core/edits/edit-feed.ts';
 import type { OpenLog } from '../../core/edits/edit-logs.ts';
 import type { EditOutcome } from '../../core/edits/edit-request.ts';
@@ -17,6 +17,29 @@ const TOKENS_OF_REFUSAL = 50;
 /** Writers that a session knows as its own. */
 const MAX_WRITERS = 4_096;
 
+/** An EDIT that was not answered yet. Sent edits cannot be taken back: CANCEL changes nothing. */
+class WaitingEdit implements OpenRequest {
+  readonly id: number;
+  /** Its writer and path. */
+  readonly writer: string;
+  outcome: EditOutcome | undefined;
+  fault: BflyError | undefined;
+
+  constructor(id: number, writer: string) {
+    this.id = id;
+    this.writer = writer;
+  }
+
+  cancel(): void {}
+
+  drop(): void {}
+}
+
+/** Whether an op may name a BULK. */
+function isOfVoxels({ op }: WireMap): boolean {
+  return op === 'write' || op === 'split';
+}
+
 /** Edits of one session. */
 export class EditRequests {
   readonly #context: SessionContext;
@@ -27,7 +50,9 @@ export class EditRequests {
   /** The writer of the last edit: most sessions have one. */
   #lastWid = new Uint8Array(0);
   #lastName = '';
-  #answers: (() => void)[] = [];
+  /** The name by which its unanswered edits are counted. */
+  #lastWriter = { name: '', path: '', key: '' };
+  #answers: WaitingEdit[] = [];
   /** Writers that this session has used or asked for: their edits are its own. By name, see `nameOf`. */
   readonly writers = new Set<string>();
 
@@ -59,8 +84,8 @@ export class EditRequests {
 
   /** Takes an EDIT; the reply follows once it is durable. Its bytes are owned. */
   edit(message: Edit): void {
-    const { home, error } = this.#context;
-    const writer = `${this.#nameOf(message.wid)}${message.path}`;
+    const { home, error, requests } = this.#context;
+    const writer = this.#writerOf(message);
     const open = this.#unanswered.get(writer) ?? 0;
     if (open >= UNANSWERED)
       return error(message.id, new BflyError('LIMIT', `at most ${UNANSWERED} EDITs of a writer may be unanswered`));
@@ -68,12 +93,17 @@ export class EditRequests {
     if (retryMs > 0)
       return error(message.id, new BflyError('RATE_LIMITED', 'too many edits; wait a moment', { retryMs }));
     this.#unanswered.set(writer, open + 1);
-    // Sent edits cannot be taken back: CANCEL changes nothing.
-    const request: OpenRequest = { cancel: () => {}, drop: () => {} };
-    this.#context.requests.set(message.id, request);
+    const waiting = new WaitingEdit(message.id, writer);
+    requests.set(message.id, waiting);
     this.#submit(message).then(
-      (outcome) => this.#answer(message, writer, request, () => this.#reply(message.id, outcome)),
-      (fault: unknown) => this.#answer(message, writer, request, () => error(message.id, this.#fault(fault))),
+      (outcome) => {
+        waiting.outcome = outcome;
+        this.#answer(waiting);
+      },
+      (fault: unknown) => {
+        waiting.fault = this.#fault(fault);
+        this.#answer(waiting);
+      },
     );
   }
 
@@ -84,21 +114,30 @@ export class EditRequests {
 
   #enter({ log }: OpenLog, message: Edit): Promise<EditOutcome> {
     // Before the edit is told to anyone, its author included; somebody else's writer is none of this session's.
-    const { user } = this.#context.identity();
-    if (log.lastOf(message.wid, user.id) !== undefined) this.#own(this.#nameOf(message.wid));
+    const identity = this.#context.identity();
+    if (log.lastOf(message.wid, identity.user.id) !== undefined) this.#own(this.#nameOf(message.wid));
     const { wid, wseq, base, ops, epoch, policy, note } = message;
-    // An edit may ask more than once: for several ops, or because others changed the same voxels meanwhile.
-    let claims: Map<number, Promise<Bulk>> | undefined;
-    const bulk = (id: number): Promise<Bulk> => {
-      claims ??= new Map();
+    const bulk = ops.some(isOfVoxels) ? this.#bulkOf(wseq) : undefined;
+    return log.submit({ wid, wseq, base, ops, epoch, policy, note, bulk, applied: this.#applied }, identity);
+  }
+
+  /** An edit may ask more than once: for several ops, or because others changed the same voxels meanwhile. */
+  #bulkOf(wseq: number): (id: number) => Promise<Bulk> {
+    const claims = new Map<number, Promise<Bulk>>();
+    return (id) => {
       const claim = claims.get(id) ?? this.#inbox.claim(wseq, id);
       claims.set(id, claim);
       return claim;
     };
-    const applied = (cost: number): void => {
-      if (cost >= COST_OF_TOKEN) this.#charge(Math.floor(cost / COST_OF_TOKEN));
-    };
-    return log.submit({ wid, wseq, base, ops, epoch, policy, note, bulk, applied }, this.#context.identity());
+  }
+
+  /** Names a writer on a path. */
+  #writerOf({ wid, path }: Edit): string {
+    const name = this.#nameOf(wid);
+    const last = this.#lastWriter;
+    if (last.name === name && last.path === path) return last.key;
+    this.#lastWriter = { name, path, key: `${name}${path}` };
+    return this.#lastWriter.key;
   }
 
   /** See `nameOf`. */
@@ -109,6 +148,10 @@ export class EditRequests {
     }
     return this.#lastName;
   }
+
+  readonly #applied = (cost: number): void => {
+    if (cost >= COST_OF_TOKEN) this.#charge(Math.floor(cost / COST_OF_TOKEN));
+  };
 
   /** So that a few bytes, sent again and again, cannot keep the server from all others. */
   #charge(tokens: number): void {
@@ -136,29 +179,37 @@ export class EditRequests {
     return home.peekLog(path) ?? home.openLog(path);
   }
 
-  #reply(id: number, { status, seq, dup, results }: EditOutcome): void {
-    const reply = { kind: 'EDIT_OK', id, status, seq, results } as const;
-    this.#context.send(dup === undefined ? reply : { ...reply, dup });
-  }
-
-  #answer(message: Edit, writer: string, request: OpenRequest, send: () => void): void {
+  #answer(waiting: WaitingEdit): void {
     const { requests } = this.#context;
+    const { id, writer } = waiting;
     const open = (this.#unanswered.get(writer) ?? 1) - 1;
     if (open > 0) this.#unanswered.set(writer, open);
     else this.#unanswered.delete(writer);
-    if (requests.get(message.id) !== request) return;
-    requests.delete(message.id);
-    this.#answers.push(send);
+    if (requests.get(id) !== waiting) return;
+    requests.delete(id);
+    this.#answers.push(waiting);
     // Answers of one commit leave together: behind those that are settled at this very moment.
-    if (this.#answers.length === 1) queueMicrotask(() => this.#sendAnswers());
+    if (this.#answers.length === 1) queueMicrotask(this.#sendAnswers);
   }
 
-  #sendAnswers(): void {
+  readonly #sendAnswers = (): void => {
     const answers = this.#answers;
     this.#answers = [];
-    this.#context.connection.cork(() => {
-      for (const send of answers) send();
+    const { connection } = this.#context;
+    if (answers.length === 1) return this.#send(answers[0] as WaitingEdit);
+    connection.cork(() => {
+      for (const waiting of answers) this.#send(waiting);
     });
+  };
+
+  #send({ id, outcome, fault }: WaitingEdit): void {
+    if (outcome === undefined) {
+      if (fault !== undefined) this.#context.error(id, fault);
+      return;
+    }
+    const { status, seq, dup, results } = outcome;
+    const reply = { kind: 'EDIT_OK', id, status, seq, results } as const;
+    this.#context.send(dup === undefined ? reply : { ...reply, dup });
   }
 
   #fault(error: unknown): BflyError {

@@ -4,8 +4,8 @@ import type { Changes } from '../../../protocol/edit-changes.ts';
 import type { Op } from '../../../protocol/edit-ops.ts';
 import { BflyError } from '../../../protocol/errors.ts';
 import type { Applied } from '../../../protocol/fold-context.ts';
+import { MessageWriter } from '../../../protocol/message-writer.ts';
 import type { WireMap } from '../../../protocol/messages.ts';
-import { pack } from '../../../protocol/msgpack.ts';
 import { parseOps } from '../../../protocol/parse-ops.ts';
 import type { EntryWrite } from '../../database/database.ts';
 import { logRecordKey } from '../../database/keys.ts';
@@ -93,8 +93,8 @@ export class Admission {
     author: Author,
   ): Omit<Admitted, 'ops' | 'wire'> | { readonly outcome: Promise<EditOutcome> } {
     const { writers } = this.#host.memory();
-    const packedOps = pack(ops).slice();
-    const digest = hash('sha256', packedOps, 'hex').slice(0, 2 * DIGEST_BYTES);
+    const packedOps = packed(ops);
+    const digest = hash('sha256', packedOps, 'binary').slice(0, DIGEST_BYTES);
     const writer = writers.find(wid);
     const result = writers.admit(writer, author.user.id, wseq, digest);
     return result === undefined ? { packedOps, digest, writer } : { outcome: this.#repeat(result.seq) };
@@ -220,10 +220,23 @@ export class Admission {
     const { wid, w } = writer;
     const logged = loggedOps(wire, ops);
     const { user } = author;
-    const packed = logged === request.ops ? packedOps : pack(logged).slice();
     // Whole literals, here and below: spread out, they would cost a tenth of all that is done for an edit.
     const { value, publicPart, chk } = encodeRecord(
-      { seq, time, user, wid, w, wseq, ops: logged, packedOps: packed, results, changes, note, status, scope },
+      {
+        seq,
+        time,
+        user,
+        wid,
+        w,
+        wseq,
+        ops: logged,
+        packedOps: logged === request.ops ? packedOps : packed(logged),
+        results,
+        changes,
+        note,
+        status,
+        scope,
+      },
       this.#queue.tipChk,
     );
     const record = { seq, time, user, wid, wseq, ops: logged, results, changes, note, chk };
@@ -254,6 +267,16 @@ export class Admission {
       );
     if (undone.length + redone.length > 0) voxels.force(seq, [...undone, ...redone]);
   }
+}
+
+/** What ops are packed into; each until it is in its record. */
+const out = new MessageWriter(64 * 1024);
+
+/** Ops as MessagePack. Never written over; for as long as an edit is being taken in. */
+function packed(ops: readonly WireMap[]): Uint8Array {
+  const start = out.begin();
+  out.value(ops);
+  return out.part(start);
 }
 
 /** The ops with author and time in annotations that have none: the fold knows neither users nor clocks. Rule [E7]. */

@@ -27,13 +27,16 @@ export function checkRights(
   author: Author,
   find: (seq: number) => LoggedRecord | undefined,
 ): void {
-  const named = new Set<number>();
-  const looked = new Set<number>();
-  for (const [index, op] of ops.entries()) {
+  let named: Set<number> | undefined;
+  let looked: Set<number> | undefined;
+  for (let index = 0; index < ops.length; index++) {
+    const op = ops[index] as Op;
     if (op.op !== 'undo') {
       need(NEEDED[op.op], index);
       continue;
     }
+    named ??= new Set();
+    looked ??= new Set();
     if (named.has(op.seq)) continue;
     named.add(op.seq);
     const undone = find(op.seq);

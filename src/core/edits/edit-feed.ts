@@ -36,7 +36,7 @@ const DECODED_BYTES = 1024 * 1024;
 /** Edits that are read from the store at once, at most. */
 const PAGE = 256;
 
-/** Batches after the last time that decoded edits were asked for. */
+/** Batches after the last time that pieces, or decoded edits, were asked for: they are made for those who ask. */
 const WANTED_BATCHES = 64;
 
 /** A writer's id as a key of sets. */
@@ -56,6 +56,8 @@ export class EditFeed {
   /** Pieces by `from`, oldest first. */
   readonly #recent = new Map<number, EditPiece>();
   #recentBytes = 0;
+  /** Batches of which pieces are made before anybody asks: as long as somebody does. */
+  #followed = 0;
   /** Edits that became durable last, gapless: subscribers with a filter do not decode them again. */
   #decoded: { readonly record: LoggedRecord; readonly bytes: number }[] = [];
   #decodedBytes = 0;
@@ -69,6 +71,7 @@ export class EditFeed {
 
   /** The piece that begins behind `after`; undefined at the head. Shared. */
   next(after: number): EditPiece | undefined {
+    this.#followed = WANTED_BATCHES;
     const { head, reader } = this.#log;
     if (after >= head) return undefined;
     const recent = this.#recent.get(after);
@@ -121,6 +124,8 @@ export class EditFeed {
 
   #take({ from, records, publicParts }: CommittedBatch): void {
     this.#remember(records, publicParts);
+    if (this.#followed === 0) return;
+    this.#followed--;
     let edits = publicParts.map((publicPart, i): Edit => {
       const { seq, wid } = records[i] as LoggedRecord;
       return { seq, publicPart, wid };

@@ -16,13 +16,13 @@ import { hash } from 'node:crypto';
 import { readChanges } from '../../../protocol/edit-changes.ts';
 import type { OpResult } from '../../../protocol/edit-ops.ts';
 import { BflyError } from '../../../protocol/errors.ts';
+import { MessageWriter } from '../../../protocol/message-writer.ts';
 import type { WireMap } from '../../../protocol/messages.ts';
 import { pack, unpack } from '../../../protocol/msgpack.ts';
 import { wireChanges } from '../../../protocol/wire-lists.ts';
 import type { User } from '../rights.ts';
 import type { EditOutcome, LoggedRecord } from './edit-request.ts';
 import { type Scope, wellFormed } from './scope.ts';
-import { Slab } from './slab.ts';
 
 const LAYOUT = 1;
 const HEAD_BYTES = 5;
@@ -61,9 +61,9 @@ export function shortHash(bytes: Uint8Array, length: number): Uint8Array {
 function field(name: string, ...tokens: readonly number[]): Uint8Array {
   return Uint8Array.of(0xa0 | name.length, ...Buffer.from(name), ...tokens);
 }
-const MAP_OF_8 = Uint8Array.of(0x88);
-const MAP_OF_9 = Uint8Array.of(0x89);
 const SEQ = field('seq', 0xcf);
+const MAP_OF_8 = Uint8Array.of(0x88, ...SEQ);
+const MAP_OF_9 = Uint8Array.of(0x89, ...SEQ);
 const TIME = field('time', 0xcf);
 const USER = field('user');
 const W = field('w', 0xc4, 4);
@@ -71,6 +71,7 @@ const OPS = field('ops');
 const RESULTS = field('results');
 const CHANGES = field('changes');
 const NOTE = field('note');
+const NEW_LINE = 0x0a;
 
 /** Users as MessagePack: few write at a time, and each writes much. */
 const packedUsers = new WeakMap<User, Uint8Array>();
@@ -84,40 +85,11 @@ function packUser(user: User): Uint8Array {
   return packed;
 }
 
-/** Where records are put together: the link before, then the value. Grows to the largest edit. */
-let scratch = Buffer.alloc(64 * 1024);
-let end = 0;
-
-/** Values of the log: they live until their commit is over. */
-const slab = new Slab();
-
-/** Makes room for some bytes and passes over them. */
-function reserve(length: number): void {
-  if (end + length > scratch.length) {
-    const larger = Buffer.alloc(2 * (end + length));
-    scratch.copy(larger, 0, 0, end);
-    scratch = larger;
-  }
-  end += length;
-}
-
-function put(bytes: Uint8Array): void {
-  reserve(bytes.length);
-  scratch.set(bytes, end - bytes.length);
-}
-
-function putUint53(value: number): void {
-  reserve(8);
-  putUint32(scratch, end - 8, Math.floor(value / 0x1_0000_0000));
-  putUint32(scratch, end - 4, value >>> 0);
-}
-
-function putUint32(into: Uint8Array, at: number, value: number): void {
-  into[at] = value >>> 24;
-  into[at + 1] = value >>> 16;
-  into[at + 2] = value >>> 8;
-  into[at + 3] = value;
-}
+/**
+ * Where records are made, many in one buffer: an array of its own costs as much as half of all that is done with one. They live until
+ * their commit is over.
+ */
+const out = new MessageWriter(256 * 1024);
 
 /**
  * Encodes an edit, and links it to the one before.
@@ -130,61 +102,64 @@ export function encodeRecord(
   record: NewRecord,
   previous: Uint8Array,
 ): { readonly value: Uint8Array; readonly publicPart: Uint8Array; readonly chk: Uint8Array } {
-  end = 0;
-  put(previous);
+  const link = out.begin();
+  // The link before stands where the value's head comes: both are followed by the public part.
+  out.raw(previous);
   putPublic(record);
-  const linkEnd = end - CHK_FIELD.length;
-  // As text: a Buffer of its own would cost as much as the digest.
-  const chk = hash('sha256', scratch.subarray(0, linkEnd), 'hex');
-  reserve(CHK_BYTES);
-  scratch.write(chk.slice(0, 2 * CHK_BYTES), end - CHK_BYTES, CHK_BYTES, 'hex');
-  const publicBytes = end - CHK_BYTES;
-  put(record.wid);
-  const { reads, writes } = record.scope;
-  const scope = `${lines(reads)}\n${lines(writes)}`;
-  const scopeBytes = Buffer.byteLength(scope);
-  reserve(9 + scopeBytes);
-  const at = end - scopeBytes - 9;
-  scratch.writeDoubleBE(record.wseq, at);
-  scratch[at + 8] = record.status === 'noop' ? 1 : 0;
-  scratch.write(scope, at + 9);
-  const value = slab.take(HEAD_BYTES + end - CHK_BYTES);
+  // As text of a character a byte: a Buffer of its own would cost as much as the digest.
+  const chk = hash('sha256', out.part(link, out.end - CHK_FIELD.length), 'binary');
+  for (let i = 0; i < CHK_BYTES; i++) out.byte(chk.charCodeAt(i));
+  const publicBytes = out.end - link - CHK_BYTES;
+  out.raw(record.wid);
+  out.float64(record.wseq);
+  out.byte(record.status === 'noop' ? 1 : 0);
+  putLines(record.scope.reads);
+  out.byte(NEW_LINE);
+  putLines(record.scope.writes);
+  const value = out.part(link + CHK_BYTES - HEAD_BYTES);
   value[0] = LAYOUT;
   putUint32(value, 1, publicBytes);
-  value.set(scratch.subarray(CHK_BYTES, end), HEAD_BYTES);
   const publicPart = value.subarray(HEAD_BYTES, HEAD_BYTES + publicBytes);
   return { value, publicPart, chk: chkOf(publicPart) };
 }
 
+function putUint32(into: Uint8Array, at: number, value: number): void {
+  into[at] = value >>> 24;
+  into[at + 1] = value >>> 16;
+  into[at + 2] = value >>> 8;
+  into[at + 3] = value;
+}
+
 /** All of the public part but the bytes of its `chk`. */
 function putPublic({ seq, time, user, w, ops, packedOps, results, changes, note }: NewRecord): void {
-  put(note === undefined ? MAP_OF_8 : MAP_OF_9);
-  put(SEQ);
-  putUint53(seq);
-  put(TIME);
-  putUint53(time);
-  put(USER);
-  put(packUser(user));
-  put(W);
-  put(w);
-  put(OPS);
-  put(packedOps ?? pack(ops));
-  put(RESULTS);
-  put(pack(results));
-  put(CHANGES);
-  put(pack(wireChanges(changes)));
+  out.raw(note === undefined ? MAP_OF_8 : MAP_OF_9);
+  out.uint53(seq);
+  out.raw(TIME);
+  out.uint53(time);
+  out.raw(USER);
+  out.raw(packUser(user));
+  out.raw(W);
+  out.raw(w);
+  out.raw(OPS);
+  if (packedOps === undefined) out.value(ops);
+  else out.raw(packedOps);
+  out.raw(RESULTS);
+  out.value(results);
+  out.raw(CHANGES);
+  out.value(wireChanges(changes));
   if (note !== undefined) {
-    put(NOTE);
-    put(pack(note));
+    out.raw(NOTE);
+    out.value(note);
   }
-  put(CHK_FIELD);
+  out.raw(CHK_FIELD);
 }
 
 /** Names, a line each. Those of metadata may hold anything. */
-function lines(names: readonly string[]): string {
-  let text = '';
-  for (const name of names) text += `${name.startsWith('m') ? encodeURIComponent(wellFormed(name)) : name}\n`;
-  return text;
+function putLines(names: readonly string[]): void {
+  for (const name of names) {
+    out.text(name.startsWith('m') ? encodeURIComponent(wellFormed(name)) : name);
+    out.byte(NEW_LINE);
+  }
 }
 
 /** Whether a public part follows on the edit whose chk is `previous`. */

@@ -18,6 +18,23 @@ export interface ScopeContext {
   scopeOf(seq: number): Scope | undefined;
 }
 
+/** So few are looked through faster than put into a set. */
+const FEW_IDS = 8;
+
+/** As `scopeOfOps` of one merge. */
+function scopeOfMerge(refs: readonly IdRef[], context: ScopeContext): Scope {
+  const reads: string[] = [];
+  const writes: string[] = [];
+  for (const ref of refs) {
+    if (typeof ref !== 'bigint') continue;
+    const id = `i${ref}`;
+    const root = `r${context.rootOf(ref)}`;
+    if (!writes.includes(id)) writes.push(id);
+    if (!reads.includes(root)) reads.push(root);
+  }
+  return { reads, writes };
+}
+
 /** Names that the undos of one edit bring together: what they cost is not bounded by its message. */
 const MAX_NAMES = 2 ** 21;
 
@@ -27,6 +44,9 @@ const MAX_NAMES = 2 ** 21;
  * @throws BflyError LIMIT where undos bring too much together.
  */
 export function scopeOfOps(ops: readonly Op[], context: ScopeContext): Scope {
+  const [only] = ops;
+  // Most edits: without sets and what they cost.
+  if (ops.length === 1 && only?.op === 'merge' && only.ids.length <= FEW_IDS) return scopeOfMerge(only.ids, context);
   const reads = new Set<string>();
   const writes = new Set<string>();
   /** By undos. */

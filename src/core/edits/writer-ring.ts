@@ -11,7 +11,7 @@ export const DIGEST_BYTES = 8;
 export interface WriterResult {
   readonly wseq: number;
   readonly seq: number;
-  /** First 8 bytes of SHA-256 over the ops as they came, in hex. */
+  /** First 8 bytes of SHA-256 over the ops as they came, a character each (latin1). */
   readonly digest: string;
 }
 
@@ -40,7 +40,7 @@ export class WriterRing {
     }
     this.#rows.writeDoubleBE(wseq, at);
     this.#rows.writeDoubleBE(seq, at + 8);
-    this.#rows.write(digest, at + 16, DIGEST_BYTES, 'hex');
+    this.#rows.write(digest, at + 16, DIGEST_BYTES, 'latin1');
     this.#added++;
   }
 
@@ -78,7 +78,7 @@ export class WriterRing {
       ring.add({
         wseq: bytes.readDoubleBE(at),
         seq: bytes.readDoubleBE(at + 8),
-        digest: bytes.toString('hex', at + 16, at + ROW_BYTES),
+        digest: bytes.toString('latin1', at + 16, at + ROW_BYTES),
       });
     return ring;
   }
@@ -87,7 +87,7 @@ export class WriterRing {
     return {
       wseq: this.#rows.readDoubleBE(at),
       seq: this.#rows.readDoubleBE(at + 8),
-      digest: this.#rows.toString('hex', at + 16, at + ROW_BYTES),
+      digest: this.#rows.toString('latin1', at + 16, at + ROW_BYTES),
     };
   }
 }

@@ -58,6 +58,8 @@ export class Writers {
   readonly #limit: number;
   readonly #now: () => number;
   readonly #known = new Map<string, Writer>();
+  /** The one that was asked for last: each edit asks several times. */
+  #last: Writer | undefined;
   /** Active writers of each user, by name; some may have become idle. */
   readonly #seats = new Map<string, Map<string, Seat>>();
 
@@ -99,12 +101,15 @@ export class Writers {
 
   /** A writer, if it ever wrote. */
   find(wid: Uint8Array): Writer | undefined {
+    if (this.#last === undefined || !isSameWid(this.#last.wid, wid)) this.#last = this.#find(wid);
+    if (this.#last !== undefined) this.#last.used = true;
+    return this.#last;
+  }
+
+  #find(wid: Uint8Array): Writer | undefined {
     const name = nameOf(wid);
     const known = this.#known.get(name);
-    if (known !== undefined) {
-      known.used = true;
-      return known;
-    }
+    if (known !== undefined) return known;
     const writer = this.#load(wid, name);
     if (writer !== undefined) this.#remember(name, writer);
     return writer;
@@ -217,6 +222,8 @@ export class Writers {
   /** Of more than are held, that one goes which was not asked for since it was last passed over. */
   #remember(name: string, writer: Writer): void {
     this.#known.set(name, writer);
+    // The other one may be the next to go.
+    this.#last = writer;
     let tries = 2 * REMEMBERED;
     for (const [oldest, passed] of this.#known) {
       if (this.#known.size <= REMEMBERED || tries-- === 0) return;
@@ -252,6 +259,11 @@ function headOf(bytes: Buffer): {
     ...{ last: bytes.readDoubleBE(0), time: bytes.readDoubleBE(8) },
     ...{ user: bytes.toString('utf8', HEAD_BYTES, end), end },
   };
+}
+
+function isSameWid(a: Uint8Array, b: Uint8Array): boolean {
+  for (let i = 0; i < WID_BYTES; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 const nameOf = (wid: Uint8Array): string => Buffer.from(wid.buffer, wid.byteOffset, wid.length).toString('latin1');

@@ -4,7 +4,7 @@ import { Writers } from '../../../src/core/edits/writers.ts';
 import { MemoryDatabase } from '../../../src/database/memory-database.ts';
 
 const DAY = 24 * 3_600_000;
-const digest = '0123456789abcdef';
+const digest = '\u0001#Eg\u0089«Íï';
 
 /** A wid of 16 bytes. */
 function widOf(n: number): Uint8Array {

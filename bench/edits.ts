@@ -1,30 +1,39 @@
 /**
- * The rows of edits: durable edits, fan-out, latency, idle sockets, opening. Part of `npm run bench`; see `run.ts`.
+ * The rows of edits: fan-out, durable edits, latency, idle sockets, opening. Part of `npm run bench`; see `run.ts`.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { connect } from '../src/client/node.ts';
 import { makeRow, type Row } from './report.ts';
-import { measureRawLmdb } from './rivals/raw-lmdb.ts';
-import { type ServerProcess, startServerProcess } from './support/child.ts';
-import { CHANNELS } from './support/store.ts';
-import { type Latencies, measureEdits, measureLatency } from './workloads/edits.ts';
-import { type FanOutKind, measureFanOut } from './workloads/fan-out.ts';
+import { runScript, type ServerProcess, startServerProcess } from './support/child.ts';
+import {
+  alternate,
+  announce,
+  type Duel,
+  type Figure,
+  fightAll,
+  limitFor,
+  rowOf,
+  type Side,
+  withServer,
+} from './support/duel.ts';
+import type { BenchOptions } from './support/options.ts';
+import { EDITED, makeStore } from './support/store.ts';
+import { type Latencies, measureEdits, measureLatency, UNANSWERED } from './workloads/edits.ts';
+import {
+  type FanOutRate,
+  type FanOutRival,
+  hasFanOutClient,
+  MESSAGE_BYTES,
+  measureOurFanOut,
+  measureTheirFanOut,
+} from './workloads/fan-out.ts';
 import { measureIdle } from './workloads/idle.ts';
 import { makeOpeningBench } from './workloads/opening.ts';
+import type { Rate } from './workloads/pull.ts';
 
-/** How to measure. */
-export interface EditBenchOptions {
-  readonly dataDir: string;
-  readonly transport: string;
-  readonly rounds: number;
-  readonly seconds: number;
-  readonly only: string;
-}
-
-const { path: PATH } = CHANNELS.small;
-/** Nobody edits it: no snapshot is on its way to the sockets that are counted. */
-const { path: QUIET_PATH } = CHANNELS.large;
+const { path: PATH } = EDITED;
 const CACHE_BYTES = String(2 ** 28);
 /** Bytes that the log keeps of one of these edits. */
 const EDIT_BYTES = 280;
@@ -36,109 +45,125 @@ const LINKS = 1_000_000;
 const TAIL = 100_000;
 
 /** Measures everything about edits whose row's name contains `only`. */
-export async function editRows(options: EditBenchOptions): Promise<Row[]> {
-  const rows: Row[] = [];
+export async function editRows(options: BenchOptions): Promise<Row[]> {
+  const rows = await fanOutRows(options);
   const wanted = (name: string): boolean => name.includes(options.only);
-  for (const count of [100, 1_000])
-    for (const [kind, name, bar] of RIVALS) {
-      const title = `edits, 1 → ${count} subscribers / ${name}`;
-      if (wanted(title)) rows.push(await fanOutRow(title, kind, count, bar, options));
-    }
   const durable = `durable acknowledged edits, ${WRITERS} writers`;
   if (wanted(durable)) rows.push(...(await durableRows(durable, options)));
   const latency = 'at 1,000 edits/s';
   if (wanted(latency)) rows.push(...(await latencyRows(latency, options)));
-  const idle = `memory of an idle subscribed socket, of ${IDLE_SOCKETS}`;
+  const idle = `memory of an idle subscribed socket, of ${IDLE_SOCKETS.toLocaleString('en')}`;
   if (wanted(idle)) rows.push(...(await idleRows(idle, options)));
   const opening = `a log of ${LINKS.toLocaleString('en')} links opened from its snapshot`;
   if (wanted(opening)) rows.push(...(await openingRows(opening, options.rounds)));
   return rows;
 }
 
-const RIVALS: readonly (readonly [kind: FanOutKind, name: string, bar?: number])[] = [
-  ['uws', 'bare uWebSockets.js publish, nothing kept', 0.7],
+/** Works with our server over a new store. */
+async function withOurs<T>({ transport }: BenchOptions, work: (server: ServerProcess) => Promise<T>): Promise<T> {
+  const dataDir = mkdtempSync(path.join(tmpdir(), 'bfly-bench-edits-'));
+  try {
+    await makeStore(dataDir, [EDITED]);
+    return await withServer(() => startServerProcess('servers/ours.js', [dataDir, transport, CACHE_BYTES]), work);
+  } finally {
+    rmSync(dataDir, { recursive: true, force: true });
+  }
+}
+
+const RIVALS: readonly (readonly [kind: FanOutRival, name: string, bar?: number])[] = [
+  ['uws', 'bare uWebSockets.js publish, nothing kept', 0.8],
   ['ws', 'a loop over ws, nothing kept'],
-  ['socketio', 'Socket.IO 4, nothing kept', 8],
-  ['hocuspocus', 'Hocuspocus 3, nothing kept'],
+  ['socketio', 'Socket.IO 4, nothing kept', 12],
+  ['hocuspocus', 'Hocuspocus 3, nothing kept', 8],
 ];
 
-function startOurs({ dataDir, transport }: EditBenchOptions): Promise<ServerProcess> {
-  return startServerProcess('servers/ours.js', [dataDir, transport, CACHE_BYTES]);
+async function fanOutRows(options: BenchOptions): Promise<Row[]> {
+  const duels = fanOutDuels(options).filter(({ name }) => name.includes(options.only));
+  if (duels.length === 0 || (await hasFanOutClient())) return fightAll(duels, options);
+  process.stderr.write('NOT RUN: rows of fan-out need a C compiler\n');
+  return [];
 }
 
-async function withServer<T>(
-  start: () => Promise<ServerProcess>,
-  work: (server: ServerProcess) => Promise<T>,
-): Promise<T> {
-  const server = await start();
-  try {
-    return await work(server);
-  } finally {
-    await server.stop();
-  }
+/** The client looks at every subscriber itself, in every round, before it counts. */
+function fanOutDuels(options: BenchOptions): Duel[] {
+  const { seconds } = options;
+  return [100, 1_000].flatMap((subscribers) =>
+    RIVALS.map(([rival, name, bar]) => ({
+      name: `edits of ${MESSAGE_BYTES} bytes, 1 → ${subscribers.toLocaleString('en')} subscribers / ${name}`,
+      unit: 'deliveries/s',
+      // What is wanted is wanted of many.
+      ...(bar === undefined || subscribers < 1_000 ? {} : { bar }),
+      ours: () =>
+        withOurs(options, async ({ port }) => fanOut(await measureOurFanOut(port, PATH, subscribers, seconds))),
+      rival: () =>
+        withServer(
+          () => startServerProcess('rivals/fan-out.js', [rival]),
+          async ({ port }) => fanOut(await measureTheirFanOut(rival, port, subscribers, seconds)),
+        ),
+      check: async () => {},
+    })),
+  );
 }
 
-async function fanOutRow(
-  name: string,
-  rival: FanOutKind,
-  subscribers: number,
-  bar: number | undefined,
-  options: EditBenchOptions,
-): Promise<Row> {
-  process.stderr.write(`${name} …\n`);
+/** @throws where edits are shorter than is said. */
+function fanOut(rate: FanOutRate): Figure {
+  if (rate.bytesEach < MESSAGE_BYTES) throw new Error(`an edit has ${rate.bytesEach} bytes, not ${MESSAGE_BYTES}`);
+  return { value: rate.perSecond, clientShare: rate.clientShare };
+}
+
+async function durableRows(name: string, options: BenchOptions): Promise<Row[]> {
+  announce(name);
   const { rounds, seconds } = options;
-  const figures: Record<'ours' | 'rival', number[]> = { ours: [], rival: [] };
-  for (let round = 0; round < rounds; round++)
-    for (const side of round % 2 === 0 ? (['ours', 'rival'] as const) : (['rival', 'ours'] as const)) {
-      const kind = side === 'ours' ? 'ours' : rival;
-      const start = side === 'ours' ? () => startOurs(options) : () => startServerProcess('rivals/fan-out.js', [rival]);
-      const { perSecond } = await withServer(start, ({ port }) =>
-        measureFanOut(kind, port, PATH, subscribers, seconds),
-      );
-      figures[side].push(perSecond);
-    }
-  return makeRow(name, 'deliveries/s', figures.ours, figures.rival, bar);
-}
-
-async function durableRows(name: string, options: EditBenchOptions): Promise<Row[]> {
-  process.stderr.write(`${name} …\n`);
-  const ours: number[] = [];
-  const raw: number[] = [];
-  for (let round = 0; round < options.rounds; round++) {
-    const measure = async (): Promise<void> => {
-      const { perSecond } = await withServer(
-        () => startOurs(options),
-        ({ port }) => measureEdits(port, PATH, WRITERS, options.seconds),
-      );
-      ours.push(perSecond);
-    };
-    const measureRaw = async (): Promise<void> => {
-      raw.push((await measureRawLmdb(EDIT_BYTES, options.seconds)).perSecond);
-    };
-    for (const run of round % 2 === 0 ? [measure, measureRaw] : [measureRaw, measure]) await run();
-  }
+  await checkDurable(options);
+  const ourSide: Side = () =>
+    withOurs(options, async ({ port }) => {
+      const { perSecond, clientShare } = await measureEdits(port, PATH, WRITERS, seconds);
+      return { value: perSecond, clientShare };
+    });
+  const rawSide: Side = async () => {
+    const rate = await runScript('rivals/raw-lmdb-process.js', [EDIT_BYTES, WRITERS * UNANSWERED, seconds]);
+    return { value: (rate as Rate).perSecond }; // what our own script prints
+  };
+  const { ours, rival } = await alternate(ourSide, rawSide, rounds);
+  const unit = 'edits/s';
   return [
-    makeRow(
-      `${name} / 30,000 a second`,
-      'edits/s',
-      ours,
-      ours.map(() => 30_000),
-      1,
-    ),
-    makeRow(`${name} / puts of the same bytes by lmdb-js alone, flushed alike`, 'edits/s', ours, raw),
+    rowOf({ name: `${name} / 30,000 a second`, unit, bar: 1 }, ours, limitFor(ours, 30_000)),
+    rowOf({ name: `${name} / puts of the same bytes by lmdb-js alone, flushed alike`, unit, bar: 0.5 }, ours, rival),
   ];
 }
 
-async function latencyRows(name: string, options: EditBenchOptions): Promise<Row[]> {
-  process.stderr.write(`${name} …\n`);
+/** @throws where edits that were acknowledged are gone after the server was killed. */
+async function checkDurable({ transport }: BenchOptions): Promise<void> {
+  const dataDir = mkdtempSync(path.join(tmpdir(), 'bfly-bench-durable-'));
+  const start = (): Promise<ServerProcess> => startServerProcess('servers/ours.js', [dataDir, transport, CACHE_BYTES]);
+  try {
+    await makeStore(dataDir, [EDITED]);
+    const killed = await start();
+    const writer = await connect(`ws://127.0.0.1:${killed.port}`);
+    const edits = Array.from({ length: WRITERS }, (_, n) =>
+      writer.edit(PATH, [{ op: 'merge', ids: [BigInt(1 + n), BigInt(2 + n)] }]),
+    );
+    const last = Math.max(...(await Promise.all(edits)).map(({ seq }) => seq));
+    await killed.stop('SIGKILL');
+    await writer.close();
+    const head = await withServer(start, async ({ port }) => {
+      const reader = await connect(`ws://127.0.0.1:${port}`);
+      const info = await reader.info(PATH).finally(() => reader.close());
+      return info.kind === 'channel' ? info.head : 0;
+    });
+    if (last !== WRITERS || head !== last) throw new Error(`${last} edits were acknowledged, and ${head} kept`);
+  } finally {
+    rmSync(dataDir, { recursive: true, force: true });
+  }
+}
+
+async function latencyRows(name: string, options: BenchOptions): Promise<Row[]> {
+  announce(name);
   const seconds = Math.max(3, options.seconds);
   const found: { readonly alone: Latencies; readonly followed: Latencies }[] = [];
   for (let round = 0; round < options.rounds; round++) {
     const measure = (subscribers: number): Promise<Latencies> =>
-      withServer(
-        () => startOurs(options),
-        ({ port }) => measureLatency(port, PATH, 1_000, subscribers, seconds),
-      );
+      withOurs(options, ({ port }) => measureLatency(port, PATH, 1_000, subscribers, seconds));
     found.push({ alone: await measure(0), followed: await measure(SUBSCRIBERS) });
   }
   const row = (title: string, limit: number, figure: (one: (typeof found)[number]) => number, bar?: number): Row =>
@@ -164,25 +189,27 @@ async function latencyRows(name: string, options: EditBenchOptions): Promise<Row
   ];
 }
 
-async function idleRows(name: string, options: EditBenchOptions): Promise<Row[]> {
-  process.stderr.write(`${name} …\n`);
-  const ours = await withServer(
-    () => startOurs(options),
-    (server) => measureIdle(server, QUIET_PATH, IDLE_SOCKETS),
-  );
-  const bare = await withServer(
-    () => startServerProcess('rivals/fan-out.js', ['uws']),
-    (server) => measureIdle(server, undefined, IDLE_SOCKETS),
-  );
+async function idleRows(name: string, options: BenchOptions): Promise<Row[]> {
+  announce(name);
   const KB = 1_000;
+  const { ours, rival } = await alternate(
+    () => withOurs(options, async (server) => ({ value: (await measureIdle(server, PATH, IDLE_SOCKETS)) / KB })),
+    () =>
+      withServer(
+        () => startServerProcess('rivals/fan-out.js', ['uws']),
+        async (server) => ({ value: (await measureIdle(server, undefined, IDLE_SOCKETS)) / KB }),
+      ),
+    options.rounds,
+  );
+  const form = { unit: 'KB', lowerIsBetter: true };
   return [
-    makeRow(`${name} / 12 KB`, 'KB', [ours / KB], [12], 1, true),
-    makeRow(`${name} / bare uWebSockets.js`, 'KB', [ours / KB], [bare / KB], undefined, true),
+    rowOf({ ...form, name: `${name} / 12 KB`, bar: 1 }, ours, limitFor(ours, 12)),
+    rowOf({ ...form, name: `${name} / bare uWebSockets.js` }, ours, rival),
   ];
 }
 
 async function openingRows(name: string, rounds: number): Promise<Row[]> {
-  process.stderr.write(`${name} …\n`);
+  announce(name);
   const dataDir = mkdtempSync(path.join(tmpdir(), 'bfly-bench-opening-'));
   try {
     const bench = await makeOpeningBench(dataDir, LINKS);
@@ -198,16 +225,10 @@ async function openingRows(name: string, rounds: number): Promise<Row[]> {
     const behind = await several();
     await bench.close();
     const tail = TAIL.toLocaleString('en');
+    const besides = ' / by a replay of all edits';
     return [
-      makeRow(`${name} / by a replay of all edits`, 's', opened, replayed, 0.1, true),
-      makeRow(
-        `${name}, and ${tail} edits behind it / by a replay of all edits`,
-        's',
-        behind,
-        replayed,
-        undefined,
-        true,
-      ),
+      makeRow(`${name}${besides}`, 's', opened, replayed, 0.1, true),
+      makeRow(`${name}, and ${tail} edits behind it${besides}`, 's', behind, replayed, undefined, true),
     ];
   } finally {
     rmSync(dataDir, { recursive: true, force: true });

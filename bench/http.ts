@@ -1,224 +1,167 @@
-/** The rows of plain HTTP, beside nginx on the same chunks as files, and of other readers of Zarr. Part of `npm run bench`; see `run.ts`. */
+/** The rows beside other readers of the same voxels: nginx on the same chunks as files, zarrita, TensorStore. Part of `npm run bench`; see `run.ts`. */
 import { execFile, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import type { MipInfo } from '../protocol/volume.ts';
-import { connect } from '../src/client/node.ts';
+import { crc32 } from 'node:zlib';
+import { type Box, mipBox, volumeOf } from '../protocol/volume.ts';
+import { copyBox } from '../src/query/copy-box.ts';
 import { gridShape, tileBox, tilesIn } from '../src/query/tile-grid.ts';
-import { makeRow, type Row } from './report.ts';
+import type { Row } from './report.ts';
 import { hasNginx, startNginx } from './rivals/nginx.ts';
 import { type ServerProcess, startServerProcess } from './support/child.ts';
-import { CHANNELS } from './support/store.ts';
+import { alternate, announce, type Duel, type Figure, fightAll, rowOf, served, withServer } from './support/duel.ts';
+import type { BenchOptions } from './support/options.ts';
+import { mirrorChannel, type ServedFiles } from './support/served-files.ts';
+import { type BenchChannel, CHANNELS, levelOf, tileCount, voxelsOf } from './support/store.ts';
 import { measureBodies } from './workloads/bodies.ts';
-import { measurePulls } from './workloads/pull.ts';
-import { hasWrk, measureHttp } from './workloads/wrk.ts';
+import { checkPull } from './workloads/check-pull.ts';
+import { measurePulls, type Rate } from './workloads/pull.ts';
 import { openZarrCutoutBench } from './workloads/zarr-cutout.ts';
 
-/** How to measure. */
-export interface HttpBenchOptions {
-  readonly dataDir: string;
-  readonly transport: string;
-  readonly rounds: number;
-  readonly seconds: number;
-  readonly only: string;
-}
-
-const { path: PATH, shape, chunk } = CHANNELS.large;
-const LEVEL: MipInfo = { shape, chunk, voxel: [8, 8, 8], offset: [0, 0, 0] };
+const { large: IMAGE, labels: LABELS } = CHANNELS;
 const GiB = 2 ** 30;
 const MB = 1e6;
 /** Built beside this file's JavaScript, or in the source tree. */
 const READ_ZARR = fileURLToPath(new URL('../../bench/workloads/read_zarr.py', import.meta.url));
 const PYTHON = process.env['BFLY_PYTHON'] ?? 'python3';
+const FILES = 'the same bytes as files behind nginx, one worker, sendfile';
 
 const TITLES = {
-  socket: '64³ uint8 chunks, hot, bfly.v1 / the same as files behind nginx, one worker',
-  precomputed: '64³ uint8 chunks, hot, /precomputed / the same as files behind nginx, one worker',
   cutout: 'cutout 256³ uint8 from LMDB / zarrita on the same array on disk',
+  image: `pull, 256 KiB raw tiles, hot / ${FILES}`,
+  labels: `pull, segmentation, compressed_segmentation as stored, hot / ${FILES}`,
+  precomputed: `GET of 256 KiB raw chunks, hot, /precomputed / ${FILES}`,
   tensorstore: 'TensorStore through /zarr / TensorStore on the same files behind nginx, one worker',
 } as const;
 
-/** Measures everything about HTTP whose row's name contains `only`; says what is not installed. */
-export async function httpRows(options: HttpBenchOptions): Promise<Row[]> {
+/** Measures everything about HTTP and files whose row's name contains `only`; says what is not installed. */
+export async function httpRows(options: BenchOptions): Promise<Row[]> {
   const wanted = Object.values(TITLES).filter((title) => title.includes(options.only));
-  if (wanted.length === 0) return [];
   const rows: Row[] = [];
   if (wanted.includes(TITLES.cutout)) rows.push(await cutoutRow(options));
-  if (!hasNginx() || !hasWrk()) {
-    process.stderr.write('NOT RUN: rows beside nginx need nginx and wrk\n');
+  if (wanted.every((title) => title === TITLES.cutout)) return rows;
+  if (!hasNginx()) {
+    process.stderr.write('NOT RUN: rows beside nginx need nginx\n');
     return rows;
   }
   const folder = mkdtempSync(path.join(tmpdir(), 'bfly-bench-files-'));
   try {
-    await mirror(options, folder);
-    for (const run of [socketRow, precomputedRow, tensorstoreRow]) {
-      const row = await run(options, folder, wanted);
-      if (row !== undefined) rows.push(row);
-    }
+    const [image, labels] = await withServer(ours(options), async ({ port }) => [
+      await mirrorChannel(port, IMAGE, folder, true),
+      await mirrorChannel(port, LABELS, folder, false),
+    ]);
+    rows.push(...(await fightAll(fileDuels(options, folder, image, labels), options)));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
   return rows;
 }
 
-type Measure = (port: number) => Promise<number>;
-
-/** Both sides in every round, in fresh processes, who comes first alternating. */
-async function duel(
-  options: HttpBenchOptions,
-  folder: string,
-  ours: Measure,
-  rival: Measure,
-): Promise<readonly [number[], number[]]> {
-  const figures: [number[], number[]] = [[], []];
-  for (let round = 0; round < options.rounds; round++)
-    for (const side of round % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const)) {
-      const server = await (side === 0 ? startOurs(options) : startNginx(folder));
-      try {
-        figures[side].push(await (side === 0 ? ours : rival)(server.port));
-      } finally {
-        await server.stop();
-      }
-    }
-  return figures;
+function ours({ dataDir, transport }: BenchOptions): () => Promise<ServerProcess> {
+  return () => startServerProcess('servers/ours.js', [dataDir, transport, String(GiB)]);
 }
 
-function startOurs({ dataDir, transport }: HttpBenchOptions): Promise<ServerProcess> {
-  return startServerProcess('servers/ours.js', [dataDir, transport, String(GiB)]);
-}
+const megabytes = ({ perSecond, clientShare }: Rate): Figure => ({ value: perSecond / MB, clientShare });
+const requests = ({ framesPerSecond = 0, clientShare }: Rate): Figure => ({ value: framesPerSecond, clientShare });
 
-/** Chunk names of the level, as precomputed has them. */
-function chunkNames(): string[] {
-  return [...tilesIn([0, 0, 0, ...gridShape(LEVEL)])].map(([x, y, z]) => {
-    const [x0, y0, z0, x1, y1, z1] = tileBox(LEVEL, x, y, z);
-    return `${x0}-${x1}_${y0}-${y1}_${z0}-${z1}`;
-  });
-}
-
-/** Zarr's keys of the chunks. */
-function chunkKeys(): string[] {
-  return [...tilesIn([0, 0, 0, ...gridShape(LEVEL)])].map(([x, y, z]) => `0/c/${z}/${y}/${x}`);
-}
-
-/** Writes what our server answers as files under the same names: nginx serves the very same bytes. */
-async function mirror(options: HttpBenchOptions, folder: string): Promise<void> {
-  const server = await startOurs(options);
-  try {
-    const key = await scaleKey(server.port);
-    const names = [
-      ...chunkNames().map((name) => `/precomputed/${PATH}/${key}/${name}`),
-      ...['zarr.json', '0/zarr.json', ...chunkKeys()].map((name) => `/zarr/${PATH}/${name}`),
-    ];
-    for (const name of names) {
-      const answer = await fetch(`http://127.0.0.1:${server.port}${name}`, {
-        headers: { 'accept-encoding': 'identity' },
-      });
-      if (!answer.ok) throw new Error(`${name} was answered ${answer.status}`);
-      const file = path.join(folder, name);
-      mkdirSync(path.dirname(file), { recursive: true });
-      writeFileSync(file, new Uint8Array(await answer.arrayBuffer()));
-    }
-  } finally {
-    await server.stop();
-  }
-}
-
-async function scaleKey(port: number): Promise<string> {
-  const answer = await fetch(`http://127.0.0.1:${port}/precomputed/${PATH}/info`);
-  const { scales } = (await answer.json()) as { readonly scales: readonly { readonly key: string }[] };
-  return scales[0]?.key ?? '';
-}
-
-type RowMaker = (options: HttpBenchOptions, folder: string, wanted: readonly string[]) => Promise<Row | undefined>;
-
-/** The paths of the chunks on either side: the files lie where our URLs are. */
-async function precomputedPaths(port: number): Promise<string[]> {
-  const key = await scaleKey(port);
-  return chunkNames().map((name) => `/precomputed/${PATH}/${key}/${name}`);
-}
-
-const socketRow: RowMaker = async (options, folder, wanted) => {
-  if (!wanted.includes(TITLES.socket)) return undefined;
-  process.stderr.write(`${TITLES.socket} …\n`);
-  const paths = await oursOnce(options, precomputedPaths);
-  await oursOnce(options, (port) => checkPull(port, folder, paths));
-  const [ours, rival] = await duel(
-    options,
-    folder,
-    async (port) => (await measurePulls(port, PATH, shape, options.seconds)).perSecond / MB,
-    async (port) => (await measureBodies(port, paths, options.seconds)).perSecond / MB,
-  );
-  return makeRow(TITLES.socket, 'MB/s', ours, rival, 1.2);
-};
-
-/** Pulls the level once, for the load's client only counts. @throws where a tile is not the file of its chunk, or one is missing. */
-async function checkPull(port: number, folder: string, paths: readonly string[]): Promise<void> {
-  const session = await connect(`ws://127.0.0.1:${port}`);
-  const files = new Map(paths.map((name) => [path.basename(name), path.join(folder, name)]));
-  for await (const tile of session.pull(PATH, { enc: ['raw'] })) {
-    const [x0, y0, z0, x1, y1, z1] = tile.box;
-    const name = `${x0}-${x1}_${y0}-${y1}_${z0}-${z1}`;
-    const file = files.get(name);
-    if (file === undefined || !readFileSync(file).equals(tile.bytes())) throw new Error(`tile ${name} is not its file`);
-    files.delete(name);
-  }
-  if (files.size > 0) throw new Error(`${files.size} tiles were not pulled`);
-  await session.close();
-}
-
-const precomputedRow: RowMaker = async (options, folder, wanted) => {
-  if (!wanted.includes(TITLES.precomputed)) return undefined;
-  process.stderr.write(`${TITLES.precomputed} …\n`);
-  const paths = await oursOnce(options, precomputedPaths);
-  const measure: Measure = async (port) => {
-    // Once around, so that everything is hot on either side.
-    await measureHttp(port, paths, 1);
-    return (await measureHttp(port, paths, options.seconds)).requestsPerSecond;
+/** The rows beside nginx. */
+function fileDuels(options: BenchOptions, folder: string, image: ServedFiles, labels: ServedFiles): Duel[] {
+  const { seconds } = options;
+  const nginx = (): Promise<ServerProcess> => startNginx(folder);
+  const bodies = (files: ServedFiles, form: (rate: Rate) => Figure): ((server: ServerProcess) => Promise<Figure>) => {
+    return async ({ port }) => form(await measureBodies(port, files.precomputed, seconds));
   };
-  const [ours, rival] = await duel(options, folder, measure, measure);
-  return makeRow(TITLES.precomputed, 'requests/s', ours, rival, 0.5);
-};
+  const isStored = (box: Box): Uint8Array => voxelsOf(IMAGE, box);
+  const labelBytes = tilesOf(LABELS).reduce((sum, box) => sum + (labels.read(box)?.length ?? 0), 0);
+  const duels: Duel[] = [
+    {
+      ...{ name: TITLES.image, unit: 'MB/s', bar: 1.3 },
+      ours: served(ours(options), async ({ port }) =>
+        megabytes(await measurePulls(port, IMAGE.path, IMAGE.shape, seconds)),
+      ),
+      rival: served(nginx, bodies(image, megabytes)),
+      check: async () => {
+        checkFiles(image);
+        await withServer(ours(options), ({ port }) =>
+          checkPull(port, IMAGE.path, { encoding: 'raw', tiles: tileCount(IMAGE) }, isStored),
+        );
+      },
+    },
+    {
+      ...{ name: TITLES.labels, unit: 'requests/s', bar: 1.2 },
+      ours: served(ours(options), async ({ port }) =>
+        requests(await measurePulls(port, LABELS.path, LABELS.shape, seconds, 'cseg', labelBytes)),
+      ),
+      rival: served(nginx, bodies(labels, requests)),
+      check: () =>
+        withServer(ours(options), async ({ port }) => {
+          const wanted = { encoding: 'cseg', tiles: tileCount(LABELS) } as const;
+          await checkPull(port, LABELS.path, wanted, labels.read);
+        }),
+    },
+    {
+      ...{ name: TITLES.precomputed, unit: 'requests/s', bar: 0.5 },
+      ours: served(ours(options), bodies(image, requests)),
+      rival: served(nginx, bodies(image, requests)),
+      check: async () => checkFiles(image),
+    },
+  ];
+  const tensorstore = tensorstoreDuel(options, nginx);
+  return tensorstore === undefined ? duels : [...duels, tensorstore];
+}
 
-const tensorstoreRow: RowMaker = async (options, folder, wanted) => {
-  if (!wanted.includes(TITLES.tensorstore)) return undefined;
+function tilesOf(channel: BenchChannel): Box[] {
+  const level = levelOf(channel);
+  return [...tilesIn([0, 0, 0, ...gridShape(level)])].map((tile) => tileBox(level, ...tile));
+}
+
+/** @throws where a file does not hold what was stored. */
+function checkFiles(files: ServedFiles): void {
+  for (const box of tilesOf(IMAGE)) {
+    const file = files.read(box);
+    if (file === undefined || Buffer.compare(file, voxelsOf(IMAGE, box)) !== 0)
+      throw new Error(`the file of ${box.join(', ')} does not hold what was stored`);
+  }
+}
+
+function tensorstoreDuel(options: BenchOptions, nginx: () => Promise<ServerProcess>): Duel | undefined {
+  if (!TITLES.tensorstore.includes(options.only)) return undefined;
   if (spawnSync(PYTHON, ['-c', 'import tensorstore']).status !== 0) {
     process.stderr.write(`NOT RUN: ${TITLES.tensorstore}: Python has no tensorstore; BFLY_PYTHON names one that has\n`);
     return undefined;
   }
-  process.stderr.write(`${TITLES.tensorstore} …\n`);
-  const measure: Measure = async (port) => {
-    const url = `http://127.0.0.1:${port}/zarr/${PATH}/0/`;
-    const { stdout } = await promisify(execFile)(PYTHON, [READ_ZARR, url, String(options.seconds)]);
-    return Number(stdout) / MB;
+  const whole = new Uint8Array(volumeOf(IMAGE.shape));
+  const level = levelOf(IMAGE);
+  for (const box of tilesOf(IMAGE)) copyBox(voxelsOf(IMAGE, box), box, whole, mipBox(level), 1);
+  const sum = String(crc32(whole));
+  const measure = async ({ port }: ServerProcess): Promise<Figure> => {
+    const url = `http://127.0.0.1:${port}/zarr/${IMAGE.path}/0/`;
+    const { stdout } = await promisify(execFile)(PYTHON, [READ_ZARR, url, String(options.seconds), sum]);
+    return { value: Number(stdout) / MB };
   };
-  const [ours, rival] = await duel(options, folder, measure, measure);
-  return makeRow(TITLES.tensorstore, 'MB/s', ours, rival, 0.7);
-};
-
-async function oursOnce<T>(options: HttpBenchOptions, work: (port: number) => Promise<T>): Promise<T> {
-  const server = await startOurs(options);
-  try {
-    return await work(server.port);
-  } finally {
-    await server.stop();
-  }
+  return {
+    ...{ name: TITLES.tensorstore, unit: 'MB/s', bar: 0.7 },
+    ...{ ours: served(ours(options), measure), rival: served(nginx, measure) },
+    // Each process compares what it reads first.
+    check: async () => {},
+  };
 }
 
-async function cutoutRow({ dataDir, rounds, seconds }: HttpBenchOptions): Promise<Row> {
-  process.stderr.write(`${TITLES.cutout} …\n`);
+/** Both readers in this process, open over the whole row. */
+async function cutoutRow({ dataDir, rounds, seconds }: BenchOptions): Promise<Row> {
+  announce(TITLES.cutout);
   const bench = await openZarrCutoutBench(dataDir);
   try {
     await bench.check();
-    const ours: number[] = [];
-    const rival: number[] = [];
-    for (let round = 0; round < rounds; round++)
-      for (const side of round % 2 === 0 ? (['ours', 'rival'] as const) : (['rival', 'ours'] as const))
-        if (side === 'ours') ours.push((await bench.ours(seconds)) / MB);
-        else rival.push((await bench.zarrita(seconds)) / MB);
-    return makeRow(TITLES.cutout, 'MB/s', ours, rival, 3);
+    const { ours, rival } = await alternate(
+      async () => ({ value: (await bench.ours(seconds)) / MB }),
+      async () => ({ value: (await bench.zarrita(seconds)) / MB }),
+      rounds,
+    );
+    return rowOf({ name: TITLES.cutout, unit: 'MB/s', bar: 3 }, ours, rival);
   } finally {
     await bench.close();
   }

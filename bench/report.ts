@@ -82,7 +82,9 @@ export function writeReport(root: string, name: string, rows: readonly Row[]): v
   mkdirSync(folder, { recursive: true });
   writeFileSync(path.join(folder, `${name}.json`), `${JSON.stringify(report, null, 2)}\n`);
   const readme = path.join(root, 'README.md');
-  writeFileSync(readme, withTable(readFileSync(readme, 'utf8'), name, report));
+  const text = readFileSync(readme, 'utf8');
+  if (!text.includes(`<!-- bench:${name} -->`)) process.stderr.write(`README has no place for the table ${name}\n`);
+  writeFileSync(readme, withTable(text, name, report));
 }
 
 /** The rows as README shows them, between the marks of a report's name. */

@@ -55,7 +55,14 @@ try {
     seconds: Number(options.seconds),
     only: options.only,
   };
-  for (const name of wanted) await makeTable(name, how);
+  for (const name of wanted)
+    try {
+      await makeTable(name, how);
+    } catch (error) {
+      // The others are made all the same.
+      process.exitCode = 1;
+      process.stderr.write(`the table ${name} was not made: ${error instanceof Error ? error.stack : error}\n`);
+    }
 } finally {
   rmSync(dataDir, { recursive: true, force: true });
 }

@@ -5,14 +5,8 @@ import path from 'node:path';
 import type { Browser } from 'playwright-core';
 import { makeRow, median, type Row } from './report.ts';
 import { startServerProcess } from './support/child.ts';
+import type { BenchOptions } from './support/options.ts';
 import { makeViewerStore, measureViewer, openBrowser, type SeenAfter } from './workloads/viewer.ts';
-
-/** How to measure. */
-export interface ViewerBenchOptions {
-  readonly transport: string;
-  readonly rounds: number;
-  readonly only: string;
-}
 
 /** Edits of a kind in one round. */
 const EDITS = 20;
@@ -23,7 +17,7 @@ const TITLES = {
 const BARS_MS = { merge: 30, paint: 60 } as const;
 
 /** Measures the viewer's rows; says what is not installed. */
-export async function viewerRows({ transport, rounds, only }: ViewerBenchOptions): Promise<Row[]> {
+export async function viewerRows({ transport, rounds, only }: BenchOptions): Promise<Row[]> {
   const wanted = (['merge', 'paint'] as const).filter((kind) => TITLES[kind].includes(only));
   if (wanted.length === 0) return [];
   const browser = await openBrowser();

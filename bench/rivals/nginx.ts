@@ -36,7 +36,7 @@ function configOf(root: string, folder: string, port: number): string {
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
     (name) => `${name}_temp_path ${folder}/${name};`,
   );
-  return `worker_processes 1; daemon off; pid ${folder}/pid; user root;
+  return `worker_processes 1; daemon off; error_log stderr crit; pid ${folder}/pid; user root;
 events { worker_connections 1024; }
 http {
   access_log off; sendfile on; tcp_nopush on; tcp_nodelay on; keepalive_requests 100000000;

@@ -31,7 +31,7 @@ async function compileNow(name: string): Promise<string | undefined> {
   } catch (error) {
     const [line] = String(error instanceof Error ? error.message : error).split('\n');
     process.stderr.write(
-      `no C compiler: ${line}; the Node client measures instead of ${name}.c, and may be what is full\n`,
+      `no C compiler: ${line}; a client in Node measures instead of ${name}.c, and may be what is full, or a row is left out\n`,
     );
     return undefined;
   }

@@ -1,13 +1,21 @@
 /** Servers under test, each in a process of its own that tells its port. */
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, execFile, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 
 /** A server process. */
 export interface ServerProcess {
   readonly port: number;
   /** Asks the server something over the process channel. */
   ask(question: string): Promise<unknown>;
-  stop(): Promise<void>;
+  /** Ends it. @param signal default: SIGTERM. */
+  stop(signal?: NodeJS.Signals): Promise<void>;
+}
+
+/** Runs a compiled script of bench/ to its end. @returns the JSON that it printed. */
+export async function runScript(script: string, args: readonly (string | number)[]): Promise<unknown> {
+  const file = fileURLToPath(new URL(`../${script}`, import.meta.url));
+  return JSON.parse((await promisify(execFile)(process.execPath, [file, ...args.map(String)])).stdout);
 }
 
 /** Starts a compiled script of bench/ with arguments. */
@@ -21,10 +29,10 @@ export async function startServerProcess(script: string, args: readonly string[]
       child.send(question);
       return answer;
     },
-    stop: () =>
+    stop: (signal = 'SIGTERM') =>
       new Promise((resolve) => {
         child.once('exit', () => resolve());
-        child.kill('SIGTERM');
+        child.kill(signal);
       }),
   };
 }

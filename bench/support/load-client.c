@@ -1,140 +1,27 @@
 /*
- * A client that asks and counts, for servers that fill a core. In C because a Node client that takes 2 GB/s is full before
- * the server is: then two servers look alike, whatever they can do. One thread, epoll, nothing but libc; Linux.
+ * A client that asks and counts, for servers that fill a core.
  *
  *   load-client pull  PORT CONNECTIONS SECONDS HELLO REQUEST CREDIT WINDOW BYTES   streams of TILE; BYTES: payload of an answer
  *   load-client edits PORT CONNECTIONS SECONDS HELLO EDIT UNANSWERED               edits, UNANSWERED under way on each
- *   load-client push  PORT CONNECTIONS SECONDS                                     takes what a bare WebSocket server pushes
+ *   load-client ask   PORT CONNECTIONS SECONDS HELLO REQUEST UNANSWERED            INFO, UNANSWERED under way on each
+ *   load-client echo  PORT CONNECTIONS SECONDS REQUEST UNANSWERED                  the same of a server that sends back what it gets
+ *   load-client push  PORT CONNECTIONS SECONDS BYTES                               takes messages of BYTES that a bare server pushes
  *   load-client http  PORT CONNECTIONS SECONDS PATH...                             keep-alive GETs of the paths, in turn
  *
- * HELLO, REQUEST, CREDIT and EDIT are messages in hex, made by whoever starts this. A run of a letter beyond F stands for what is
- * filled in, big-endian: I id, L the connection's limit, S the stream's limit, W writer, Q its number, X and Y two different ids.
+ * HELLO, REQUEST, CREDIT and EDIT are messages in hex. Letters that stand for what is filled in: I id, L the connection's limit, S the
+ * stream's limit, W writer, Q its number, X and Y two different ids.
  *
  * Prints one line of JSON: what came after the warm-up. Anything unexpected ends it with a sentence and status 1.
  */
-#define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <ctype.h>
-#include <errno.h>
-#include <netinet/tcp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/epoll.h>
-#include <sys/random.h>
-#include <sys/resource.h>
-#include <time.h>
-#include <unistd.h>
+#include "websocket-load.h"
 
-enum { LETTERS = 26, HEAD_BYTES = 1024, TILE_HEADER_BYTES = 64, READ_BYTES = 256 * 1024 };
-enum { TILE = 0x21, END = 0x22, WELCOME = 0x81, EDIT_OK = 0xb0, ERROR = 0xfe };
-enum { CONT_FLAG = 1, LAST_FLAG = 2, WARM_UP_MS = 1000, SILENCE_MS = 5000 };
-
-/* A message with gaps: `at[letter - 'A']` is where a value goes, `size` how many bytes it has. */
-struct template {
-  uint8_t bytes[1024];
-  size_t length;
-  size_t at[LETTERS], size[LETTERS];
-};
-
-struct connection {
-  int fd;
-  /* The frame, or the answer's body, that is being read. */
-  uint8_t header[10];
-  size_t header_bytes;
-  uint64_t left;
-  bool is_last;
-  /* The message, or the answer's header. */
-  uint64_t length;
-  uint8_t head[HEAD_BYTES];
-  size_t head_bytes;
-  /* What was asked and what has come of it. */
-  uint32_t id;
-  uint64_t received, granted, stream, payload;
-  uint8_t writer[16];
-  uint32_t number;
-};
+enum { TILE_HEADER_BYTES = 64, CONT_FLAG = 1, LAST_FLAG = 2, FIRST_ID = 1 << 16 };
 
 static struct template hello, request, credit;
 static uint64_t window, answer_bytes;
-static int port, unanswered;
+static int unanswered;
 static char **paths;
 static size_t path_count, next_path;
-static uint64_t bytes, frames;
-/* What the present connection is to send: one write for all that one read has brought about. */
-static uint8_t out[128 * 1024];
-static size_t out_bytes;
-
-static void fail(const char *format, ...) {
-  va_list arguments;
-  va_start(arguments, format);
-  vfprintf(stderr, format, arguments);
-  va_end(arguments);
-  fputc('\n', stderr);
-  exit(1);
-}
-
-static double now_ms(void) {
-  struct timespec at;
-  clock_gettime(CLOCK_MONOTONIC, &at);
-  return at.tv_sec * 1e3 + at.tv_nsec / 1e6;
-}
-
-static uint64_t big_endian(const uint8_t *from, size_t size) {
-  uint64_t value = 0;
-  for (size_t i = 0; i < size; i++) value = value << 8 | from[i];
-  return value;
-}
-
-/* ---- messages out ---- */
-
-static struct template parse_template(const char *hex) {
-  struct template t = {.length = strlen(hex) / 2};
-  if (t.length > sizeof t.bytes) fail("a message of %zu bytes is too long", t.length);
-  for (size_t i = 0; i < t.length; i++) {
-    const char pair[3] = {hex[2 * i], hex[2 * i + 1], 0};
-    if (isxdigit(pair[0])) {
-      t.bytes[i] = strtoul(pair, NULL, 16);
-      continue;
-    }
-    size_t letter = pair[0] - 'A';
-    if (letter >= LETTERS) fail("%s is neither hex nor a letter", pair);
-    if (t.size[letter]++ == 0) t.at[letter] = i;
-  }
-  return t;
-}
-
-static void fill(struct template *t, char letter, uint64_t value) {
-  size_t size = t->size[letter - 'A'];
-  if (size == 0) fail("a message has no place for %c", letter);
-  for (size_t i = 0; i < size; i++) t->bytes[t->at[letter - 'A'] + i] = value >> 8 * (size - 1 - i);
-}
-
-static void put(const void *from, size_t size) {
-  if (out_bytes + size > sizeof out) fail("there is more to send than fits");
-  memcpy(out + out_bytes, from, size);
-  out_bytes += size;
-}
-
-static void put_message(const struct template *t) {
-  uint8_t header[8] = {0x82, 0x80 | (t->length > 125 ? 126 : t->length), t->length >> 8, t->length};
-  /* A mask of zeros is a mask: the payload stays as it is. */
-  if (t->length <= 125) header[2] = header[3] = 0;
-  put(header, t->length > 125 ? 8 : 6);
-  put(t->bytes, t->length);
-}
-
-static void flush_to(int fd) {
-  for (size_t at = 0; at < out_bytes;) {
-    ssize_t sent = send(fd, out + at, out_bytes - at, MSG_NOSIGNAL);
-    if (sent < 0) fail("sending: %s", strerror(errno));
-    at += sent;
-  }
-  out_bytes = 0;
-}
 
 static void ask(struct connection *c) {
   c->stream = c->payload = 0;
@@ -150,19 +37,6 @@ static void grant(struct connection *c) {
   put_message(&credit);
 }
 
-static void edit(struct connection *c) {
-  uint32_t one = 1 + random() % 1000000, other = 1 + random() % 999999;
-  c->number++;
-  memcpy(request.bytes + request.at['W' - 'A'], c->writer, sizeof c->writer);
-  fill(&request, 'I', c->number + 1);
-  fill(&request, 'Q', c->number);
-  fill(&request, 'X', one);
-  fill(&request, 'Y', other < one ? other : other + 1);
-  put_message(&request);
-}
-
-/* ---- messages in ---- */
-
 static void on_tile(struct connection *c) {
   const uint8_t *head = c->head;
   if (c->head_bytes < TILE_HEADER_BYTES || big_endian(head + 3, 4) != c->id || (head[8] & ~(CONT_FLAG | LAST_FLAG)) != 0 ||
@@ -174,17 +48,6 @@ static void on_tile(struct connection *c) {
   c->stream += c->length;
   c->payload += c->length - TILE_HEADER_BYTES;
   if (c->received - c->granted >= window / 2) grant(c);
-}
-
-static unsigned type_of(const struct connection *c) {
-  if (c->head_bytes < 2) fail("a message is too short");
-  unsigned type = c->head[1] < 0x80 ? c->head[1] : c->head[2];
-  if (type == ERROR) {
-    char text[HEAD_BYTES + 1] = {0};
-    for (size_t i = 0; i < c->head_bytes; i++) text[i] = isprint(c->head[i]) ? c->head[i] : ' ';
-    fail("the server answered ERROR %s", text);
-  }
-  return type;
 }
 
 /* pull */
@@ -204,53 +67,52 @@ static void on_answer(struct connection *c) {
   if (type == EDIT_OK) {
     frames++;
     bytes += c->length;
-    edit(c);
+    put_edit(c, &request);
   } else if (type == WELCOME)
-    for (int n = 0; n < unanswered; n++) edit(c);
+    for (int n = 0; n < unanswered; n++) put_edit(c, &request);
+}
+
+/* ask and echo. Ids begin where all of them take as many bytes: then answers are as long as each other. */
+static void ask_more(struct connection *c, int count) {
+  if (c->id < FIRST_ID) c->id = FIRST_ID;
+  while (count-- > 0) {
+    fill(&request, 'I', ++c->id);
+    put_message(&request);
+  }
+}
+
+static void take_reply(struct connection *c, size_t id_at) {
+  if (answer_bytes == 0) answer_bytes = c->length;
+  uint32_t id = big_endian(c->head + id_at, 4);
+  if (c->length != answer_bytes || c->head_bytes < id_at + 4 || id > c->id || id + unanswered <= c->id)
+    fail("an answer of %zu bytes, not %zu, is to %u", (size_t)c->length, (size_t)answer_bytes, id);
+  frames++;
+  bytes += c->length;
+  ask_more(c, 1);
+}
+
+/* ask: array, type of two bytes, then the token of 32 bits and the id. */
+static void on_reply(struct connection *c) {
+  unsigned type = type_of(c);
+  if (type == WELCOME) ask_more(c, unanswered);
+  else if (type == INFO_OK && c->head[3] == 0xce) take_reply(c, 4);
+  else fail("an answer has type %02x", type);
+}
+
+/* echo */
+static void on_echo(struct connection *c) {
+  size_t at = request.at['I' - 'A'];
+  if (c->length != request.length || memcmp(c->head, request.bytes, at) != 0 ||
+      memcmp(c->head + at + 4, request.bytes + at + 4, request.length - at - 4) != 0)
+    fail("%zu bytes came back, not those %zu that were sent", (size_t)c->length, request.length);
+  take_reply(c, at);
 }
 
 /* push */
 static void on_push(struct connection *c) {
+  if (c->length != answer_bytes) fail("a message has %zu bytes, not %zu", (size_t)c->length, (size_t)answer_bytes);
   bytes += c->length;
   frames++;
-}
-
-static void (*on_message)(struct connection *);
-
-/* Takes one more byte of a frame's header. */
-static void take_frame_header(struct connection *c, uint8_t byte) {
-  c->header[c->header_bytes++] = byte;
-  if (c->header_bytes < 2) return;
-  unsigned length = c->header[1];
-  if (length > 127) fail("the server masks");
-  size_t size = length == 126 ? 4 : length == 127 ? 10 : 2;
-  if (c->header_bytes < size) return;
-  unsigned opcode = c->header[0] & 0x7f;
-  if (opcode == 8) fail("the server closes the connection");
-  if (opcode != 2 && opcode != 0) fail("a frame begins with %02x", c->header[0]);
-  c->is_last = c->header[0] & 0x80;
-  c->left = size == 2 ? length : big_endian(c->header + 2, size - 2);
-  c->header_bytes = 0;
-  if (c->left == 0) fail("a frame is empty");
-}
-
-static void take_frames(struct connection *c, const uint8_t *data, size_t size) {
-  for (size_t at = 0; at < size;) {
-    if (c->left == 0) {
-      take_frame_header(c, data[at++]);
-      continue;
-    }
-    size_t taken = c->left < size - at ? c->left : size - at;
-    size_t kept = HEAD_BYTES - c->head_bytes < taken ? HEAD_BYTES - c->head_bytes : taken;
-    memcpy(c->head + c->head_bytes, data + at, kept);
-    c->head_bytes += kept;
-    c->length += taken;
-    c->left -= taken;
-    at += taken;
-    if (c->left > 0 || !c->is_last) continue;
-    on_message(c);
-    c->length = c->head_bytes = 0;
-  }
 }
 
 /* ---- plain HTTP ---- */
@@ -289,100 +151,44 @@ static void take_answers(struct connection *c, const uint8_t *data, size_t size)
   }
 }
 
-/* ---- connections ---- */
-
-static int dial(void) {
-  int fd = socket(AF_INET, SOCK_STREAM, 0), yes = 1;
-  struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) < 0) fail("connecting: %s", strerror(errno));
-  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-  return fd;
-}
-
-/* The handshake, with the key and the answer of RFC 6455's example. */
-static void upgrade(int fd, const char *path, const char *protocol) {
-  char text[1024];
-  put(text, snprintf(text, sizeof text,
-                     "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: %s\r\n\r\n",
-                     path, port, protocol));
-  flush_to(fd);
-  size_t length = 0;
-  /* Byte by byte, so that nothing behind the answer is taken. */
-  while (length < 4 || memcmp(text + length - 4, "\r\n\r\n", 4) != 0)
-    if (length == sizeof text - 1 || recv(fd, text + length++, 1, 0) != 1) fail("the handshake was not answered");
-  text[length] = 0;
-  if (strncmp(text, "HTTP/1.1 101 ", 13) != 0 || strstr(text, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") == NULL)
-    fail("the handshake was answered %s", text);
-}
-
-/* Seconds of processor that this client has used. */
-static double used_seconds(void) {
-  struct rusage use;
-  getrusage(RUSAGE_SELF, &use);
-  return use.ru_utime.tv_sec + use.ru_stime.tv_sec + (use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6;
-}
-
-static void run(int events, double seconds, void (*take)(struct connection *, const uint8_t *, size_t)) {
-  static uint8_t data[READ_BYTES];
-  struct epoll_event ready[64];
-  /* A second, for a server that starts cold reads its tiles and compiles its JavaScript in it. */
-  double from = now_ms() + WARM_UP_MS, used = 0;
-  for (bool warm = false;;) {
-    int count = epoll_wait(events, ready, 64, SILENCE_MS);
-    if (count <= 0) fail("the server said nothing for %d ms", SILENCE_MS);
-    for (int i = 0; i < count; i++) {
-      struct connection *c = ready[i].data.ptr;
-      ssize_t size = recv(c->fd, data, sizeof data, 0);
-      if (size <= 0) fail("the server closed a connection: %s", size == 0 ? "it ended" : strerror(errno));
-      take(c, data, size);
-      flush_to(c->fd);
-    }
-    double now = now_ms();
-    if (now < from + (warm ? seconds * 1e3 : 0)) continue;
-    if (warm) {
-      printf("{\"bytes\":%llu,\"frames\":%llu,\"seconds\":%.6f,\"used\":%.6f}\n", (unsigned long long)bytes,
-             (unsigned long long)frames, (now - from) / 1e3, used_seconds() - used);
-      return;
-    }
-    warm = true;
-    bytes = frames = 0;
-    from = now;
-    used = used_seconds();
-  }
-}
-
 /* Opens connections that begin by asking for something. */
 static int open_all(int connections, const char *path, const char *protocol) {
   int events = epoll_create1(0);
   for (int n = 0; n < connections; n++) {
-    struct connection *c = calloc(1, sizeof *c);
-    if (c == NULL || getrandom(c->writer, sizeof c->writer, 0) != sizeof c->writer) fail("no memory or no random bytes");
-    c->fd = dial();
+    struct connection *c = dial_one(n);
     c->id = 1;
     if (path == NULL) get();
     else upgrade(c->fd, path, protocol);
     if (hello.length > 0) put_message(&hello);
+    else if (request.length > 0) ask_more(c, unanswered);
     flush_to(c->fd);
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
-    if (epoll_ctl(events, EPOLL_CTL_ADD, c->fd, &event) < 0) fail("epoll: %s", strerror(errno));
+    watch(events, c);
   }
   return events;
 }
 
 int main(int count, char **words) {
-  if (count < 5) fail("usage: %s MODE PORT CONNECTIONS SECONDS ...", words[0]);
+  if (count < 6) fail("usage: %s MODE PORT CONNECTIONS SECONDS ...", words[0]);
   const char *mode = words[1];
   int connections = atoi(words[3]);
   double seconds = atof(words[4]);
   port = atoi(words[2]);
-  if (strcmp(mode, "push") == 0) {
-    on_message = on_push;
-    run(open_all(connections, "/", "x"), seconds, take_frames);
-  } else if (strcmp(mode, "http") == 0 && count > 5) {
+  if (strcmp(mode, "http") == 0) {
     paths = words + 5;
     path_count = count - 5;
     run(open_all(connections, NULL, NULL), seconds, take_answers);
+    return 0;
+  }
+  const char *at = "/v1", *protocol = "bfly.v1";
+  if (strcmp(mode, "push") == 0 && count == 6) {
+    on_message = on_push;
+    answer_bytes = strtoull(words[5], NULL, 10);
+    at = "/", protocol = "x";
+  } else if (strcmp(mode, "echo") == 0 && count == 7) {
+    on_message = on_echo;
+    request = parse_template(words[5]);
+    unanswered = atoi(words[6]);
+    at = "/", protocol = "x";
   } else if (strcmp(mode, "pull") == 0 && count == 10) {
     on_message = on_stream;
     hello = parse_template(words[5]);
@@ -390,12 +196,11 @@ int main(int count, char **words) {
     credit = parse_template(words[7]);
     window = strtoull(words[8], NULL, 10);
     answer_bytes = strtoull(words[9], NULL, 10);
-    run(open_all(connections, "/v1", "bfly.v1"), seconds, take_frames);
-  } else if (strcmp(mode, "edits") == 0 && count == 8) {
-    on_message = on_answer;
+  } else if ((strcmp(mode, "edits") == 0 || strcmp(mode, "ask") == 0) && count == 8) {
+    on_message = strcmp(mode, "ask") == 0 ? on_reply : on_answer;
     hello = parse_template(words[5]);
     request = parse_template(words[6]);
     unanswered = atoi(words[7]);
-    run(open_all(connections, "/v1", "bfly.v1"), seconds, take_frames);
   } else fail("%s with %d words is no mode", mode, count);
+  run(open_all(connections, at, protocol), seconds, take_frames);
 }

@@ -1,4 +1,4 @@
-/** How `load-client.c` is started, and its messages, which are encoded here: C fills in numbers and knows no MessagePack. */
+/** How the clients in C are started, and their messages, which are encoded here: C fills in numbers and knows no MessagePack. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { encodeClient } from '../../protocol/encode.ts';
@@ -46,27 +46,32 @@ export function templateOf(message: ClientMessage): string {
 
 const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
-/** Above this share of a core the client may be what is measured. */
-const FULL = 0.95;
+/** Share of a core that a client used. */
+export const shareOf = ({ used, seconds }: Load): number => used / seconds;
 
 /**
- * Runs the client; what `words` are is said in `load-client.c`.
+ * Runs a C client; what `words` are is said in its source.
  *
  * @returns `undefined` where there is no C compiler.
  * @throws where a connection, a message or an answer was not as it should be.
  */
-export async function runLoadClient(
-  mode: 'pull' | 'edits' | 'push' | 'http',
+export async function runClient(
+  name: 'load-client' | 'fan-out-client',
+  words: readonly (string | number)[],
+): Promise<Load | undefined> {
+  const program = await compile(name);
+  if (program === undefined) return undefined;
+  const { stdout } = await promisify(execFile)(program, words.map(String));
+  return JSON.parse(stdout) as Load;
+}
+
+/** Runs `load-client`. */
+export function runLoadClient(
+  mode: 'pull' | 'edits' | 'ask' | 'echo' | 'push' | 'http',
   port: number,
   connections: number,
   seconds: number,
-  words: readonly (string | number)[] = [],
+  words: readonly (string | number)[],
 ): Promise<Load | undefined> {
-  const program = await compile('load-client');
-  if (program === undefined) return undefined;
-  const { stdout } = await promisify(execFile)(program, [mode, ...[port, connections, seconds, ...words].map(String)]);
-  const load = JSON.parse(stdout) as Load;
-  const share = load.used / load.seconds;
-  if (share > FULL) process.stderr.write(`NOTE: the ${mode} client was full: ${share.toFixed(2)} of a core\n`);
-  return load;
+  return runClient('load-client', [mode, port, connections, seconds, ...words]);
 }

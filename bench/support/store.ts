@@ -33,6 +33,12 @@ export const CHANNELS = {
   },
 } as const satisfies Record<string, BenchChannel>;
 
+/** What edits are made of; a store of its own for each round, so that all begin with an empty log. */
+export const EDITED = {
+  ...{ path: 'bench/edits/cells/seg', type: 'segmentation', dtype: 'uint64' },
+  ...{ shape: [64, 64, 64], chunk: [64, 64, 64] },
+} as const satisfies BenchChannel;
+
 /** Channels of 2 GiB, for a store of their own: larger than any cache that we give. */
 export const DISK_CHANNELS = {
   small: image('disk-64k', [1024, 1024, 2048], [32, 32, 64]),
@@ -56,7 +62,10 @@ const SEED = 20;
 const PIECES = 1 << 16;
 
 /** Writes channels into a store that has none yet. */
-export async function makeStore(dataDir: string, channels: readonly BenchChannel[] = Object.values(CHANNELS)): Promise<void> {
+export async function makeStore(
+  dataDir: string,
+  channels: readonly BenchChannel[] = Object.values(CHANNELS),
+): Promise<void> {
   const database = await openLmdbDatabase(dataDir);
   for (const [n, channel] of channels.entries()) {
     const { path, type, dtype } = channel;
@@ -96,7 +105,9 @@ export function voxelsOf(channel: BenchChannel, box: Box): Uint8Array {
   const [nx, ny] = gridShape(levelOf(channel));
   const [x, y, z] = ([0, 1, 2] as const).map((axis) => box[axis] / channel.chunk[axis]) as [number, number, number];
   const size = volumeOf(channel.chunk);
-  const noise = noises.get(size) ?? createCipheriv('aes-128-ctr', Buffer.alloc(16), Buffer.alloc(16)).update(Buffer.alloc(size + PIECES));
+  const noise =
+    noises.get(size) ??
+    createCipheriv('aes-128-ctr', Buffer.alloc(16), Buffer.alloc(16)).update(Buffer.alloc(size + PIECES));
   noises.set(size, noise);
   const from = (x + nx * (y + ny * z)) % PIECES;
   return new Uint8Array(noise.subarray(from, from + size));

@@ -2,18 +2,20 @@
 import { randomBytes } from 'node:crypto';
 import { encodeClient } from '../../protocol/encode.ts';
 import { type ClientMessage, FrameType } from '../../protocol/messages.ts';
-import { GAPS, runLoadClient, templateOf } from '../support/load-client.ts';
+import { withOwnShare } from '../support/duel.ts';
+import { GAPS, runLoadClient, shareOf, templateOf } from '../support/load-client.ts';
 import { RawSocket } from '../support/raw-socket.ts';
 import type { Rate } from './pull.ts';
 
 /** Unanswered edits of a writer: what the protocol allows. */
-const UNANSWERED = 16;
+export const UNANSWERED = 16;
 /** Writers of a steady stream of edits. */
 const WRITERS = 64;
 const EDIT_OK = FrameType.EDIT + FrameType.REPLY;
 const SUBSCRIBE_OK = FrameType.SUBSCRIBE + FrameType.REPLY;
 const WELCOME = FrameType.HELLO + FrameType.REPLY;
-const HELLO: ClientMessage = { kind: 'HELLO', id: 1, v: [1], client: 'bench', feat: ['edit', 'subscribe'] };
+/** What writers and subscribers begin with. */
+export const HELLO: ClientMessage = { kind: 'HELLO', id: 1, v: [1], client: 'bench', feat: ['edit', 'subscribe'] };
 
 /** Type and id of a message. */
 function headOf(head: Uint8Array): { readonly type: number; readonly id: number } {
@@ -80,14 +82,20 @@ export class Writer {
   }
 }
 
+/** A merge of two ids, with gaps for what differs from edit to edit. `note` makes it larger. */
+export function editOf(path: string, note?: string): ClientMessage {
+  const { I: id, W: wid, Q: wseq, X, Y } = GAPS;
+  const ops = [{ op: 'merge', ids: [X, Y] }];
+  return { kind: 'EDIT', id, path, wid, wseq, base: null, ops, ...(note === undefined ? {} : { note }) };
+}
+
 /** Writers that keep as many edits under way as they may. @returns acknowledged edits a second. */
 export async function measureEdits(port: number, path: string, writers: number, seconds: number): Promise<Rate> {
-  const { I: id, W: wid, Q: wseq, X, Y } = GAPS;
-  const edit = templateOf({ kind: 'EDIT', id, path, wid, wseq, base: null, ops: [{ op: 'merge', ids: [X, Y] }] });
-  const load = await runLoadClient('edits', port, writers, seconds, [templateOf(HELLO), edit, UNANSWERED]);
+  const words = [templateOf(HELLO), templateOf(editOf(path)), UNANSWERED];
+  const load = await runLoadClient('edits', port, writers, seconds, words);
   return load === undefined
     ? measureEditsByNode(port, path, writers, seconds)
-    : { perSecond: load.frames / load.seconds };
+    : { perSecond: load.frames / load.seconds, clientShare: shareOf(load) };
 }
 
 async function measureEditsByNode(port: number, path: string, writers: number, seconds: number): Promise<Rate> {
@@ -102,12 +110,14 @@ async function measureEditsByNode(port: number, path: string, writers: number, s
   await Promise.all(all.map((writer) => writer.open(port)));
   for (const writer of all) for (let n = 0; n < UNANSWERED; n++) writer.send();
   await sleep(500);
-  const from = answered;
-  const start = performance.now();
-  await sleep(seconds * 1_000);
-  const perSecond = (answered - from) / ((performance.now() - start) / 1_000);
+  const rate = await withOwnShare(async () => {
+    const from = answered;
+    const start = performance.now();
+    await sleep(seconds * 1_000);
+    return { perSecond: (answered - from) / ((performance.now() - start) / 1_000) };
+  });
   for (const writer of all) writer.close();
-  return { perSecond };
+  return rate;
 }
 
 /** Opens subscribers that take all there is. `onEdits` hears how many edits came to which of them. */

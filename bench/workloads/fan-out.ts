@@ -1,189 +1,150 @@
 /**
- * Fan-out: one path, one stream of edits of about 200 bytes, many subscribers. Closed loop: at most `WINDOW` edits are not yet with
- * everybody, the same for us and for every rival, so that nobody's buffers grow. Ours are durable before they are told.
+ * Fan-out: one path, one stream of edits of about 200 bytes, many subscribers, by `support/fan-out-client.c`. Closed loop: at most `WINDOW`
+ * edits are not yet with everybody, the same for us and for every rival, so that nobody's buffers grow. Ours are durable before they are told.
  */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { Doc } from 'yjs';
-import { RawSocket } from '../support/raw-socket.ts';
-import { openSubscribers, Writer } from './edits.ts';
+import type { ClientMessage } from '../../protocol/messages.ts';
+import { compile } from '../support/c-program.ts';
+import { GAPS, runClient, shareOf, templateOf } from '../support/load-client.ts';
+import { editOf, HELLO, UNANSWERED } from './edits.ts';
 import type { Rate } from './pull.ts';
 
 /** Edits that are under way. */
 const WINDOW = 256;
-/** Bytes of a rival's message; ours have about as many with all that they tell. */
-const MESSAGE_BYTES = 200;
+/** Bytes of a rival's message; ours have at least as many with all that they tell. */
+export const MESSAGE_BYTES = 200;
+/** Makes an edit of ours as long as theirs. */
+const NOTE = 'checked twice';
+const CREDIT_BYTES = 4 * 2 ** 20;
+const BINARY = 0x82;
+const TEXT = 0x81;
 
-/** Who fans out. */
-export type FanOutKind = 'ours' | 'uws' | 'ws' | 'socketio' | 'hocuspocus';
+/** Whom we are beside. */
+export type FanOutRival = 'uws' | 'ws' | 'socketio' | 'hocuspocus';
 
-interface FanOut {
-  readonly sockets: RawSocket[];
-  send(): void;
-  close(): void;
+/** Deliveries of one stream of edits, and the bytes of one. */
+export interface FanOutRate extends Rate {
+  readonly bytesEach: number;
 }
 
-/** Deliveries a second of one stream to `subscribers` clients. */
-export async function measureFanOut(
-  kind: FanOutKind,
+/** Whether there is a C compiler for the client. */
+export const hasFanOutClient = async (): Promise<boolean> => (await compile('fan-out-client')) !== undefined;
+
+/** Ours. @throws where a subscriber does not get every edit once. */
+export function measureOurFanOut(
   port: number,
-  path: string,
+  channel: string,
   subscribers: number,
   seconds: number,
-): Promise<Rate> {
-  let delivered = 0;
-  let sent = 0;
-  let running = true;
-  let fanOut: FanOut | undefined;
-  const onDelivery = (count: number): void => {
-    delivered += count;
-    if (running) push();
+): Promise<FanOutRate> {
+  const subscribe: ClientMessage = {
+    ...{ kind: 'SUBSCRIBE', id: 2, path: channel, epoch: null, after: null, win: CREDIT_BYTES },
   };
-  const push = (): void => {
-    while (sent - delivered / subscribers < WINDOW) {
-      sent++;
-      fanOut?.send();
-    }
-  };
-  fanOut = await openFanOut(kind, port, path, subscribers, onDelivery);
-  await sleep(300);
-  delivered = 0;
-  push();
-  await sleep(700);
-  const from = delivered;
-  const start = performance.now();
-  await sleep(seconds * 1_000);
-  const perSecond = (delivered - from) / ((performance.now() - start) / 1_000);
-  running = false;
-  fanOut.close();
-  for (const socket of fanOut.sockets) socket.close();
-  return { perSecond };
+  const credit: ClientMessage = { kind: 'CREDIT', id: 0, grants: [[2, GAPS.S]] };
+  const messages = [HELLO, subscribe, credit, editOf(channel, NOTE)].map(templateOf);
+  return run(['bfly', port, subscribers, seconds, WINDOW, ...messages, UNANSWERED, CREDIT_BYTES]);
 }
 
-function openFanOut(
-  kind: FanOutKind,
-  port: number,
-  path: string,
-  subscribers: number,
-  onDelivery: (count: number) => void,
-): Promise<FanOut> {
-  if (kind === 'ours') return openOurs(port, path, subscribers, onDelivery);
-  if (kind === 'socketio') return openSocketIo(port, subscribers, onDelivery);
-  if (kind === 'hocuspocus') return openHocuspocus(port, subscribers, onDelivery);
-  return openPlain(port, subscribers, onDelivery);
+/** What a rival's clients say and hear. */
+interface Dialect {
+  readonly path: string;
+  /** Said by each after it has connected. */
+  readonly greeting: Buffer;
+  /** A delivery has these bytes there, and is as long as that; 0 = any length. */
+  readonly at: number;
+  readonly pattern: string;
+  readonly length: number;
+  /** What sends an edit, each in one or several frames; a single one is sent again and again. */
+  readonly edits: () => readonly Buffer[];
 }
 
-async function openOurs(
-  port: number,
-  path: string,
-  subscribers: number,
-  onDelivery: (count: number) => void,
-): Promise<FanOut> {
-  const sockets = await openSubscribers(port, path, subscribers, (_subscriber, edits) => onDelivery(edits));
-  // A writer may have 16 edits under way.
-  const writers = Array.from({ length: WINDOW / 16 }, () => {
-    const writer: { readonly it: Writer; free: number; owed: number } = {
-      it: new Writer(path, () => {
-        writer.free++;
-        if (writer.owed > 0) {
-          writer.owed--;
-          writer.free--;
-          writer.it.send();
-        }
-      }),
-      ...{ free: 16, owed: 0 },
-    };
-    return writer;
-  });
-  for (const { it } of writers) await it.open(port);
-  let turn = 0;
-  return {
-    sockets,
-    send: () => {
-      const writer = writers[turn++ % writers.length];
-      if (writer === undefined) return;
-      if (writer.free === 0) writer.owed++;
-      else {
-        writer.free--;
-        writer.it.send();
-      }
-    },
-    close: () => {
-      for (const { it } of writers) it.close();
-    },
-  };
-}
-
-/** Opens sockets one after the other; `greet` sends what the server wants to hear, `isDelivery` knows an edit. */
-async function openSockets(
-  port: number,
-  path: string,
-  count: number,
-  isDelivery: (head: Uint8Array, bytes: number) => boolean,
-  onDelivery: (count: number) => void,
-  greet?: (socket: RawSocket) => void,
-): Promise<RawSocket[]> {
-  const sockets: RawSocket[] = [];
-  for (let n = 0; n < count; n++) {
-    const socket = await RawSocket.open(port, path, '', (head, bytes) => {
-      if (isDelivery(head, bytes)) onDelivery(1);
-    });
-    greet?.(socket);
-    sockets.push(socket);
-  }
-  return sockets;
-}
-
-async function openPlain(port: number, subscribers: number, onDelivery: (count: number) => void): Promise<FanOut> {
-  const sockets = await openSockets(port, '/', subscribers, (_head, bytes) => bytes === MESSAGE_BYTES, onDelivery);
-  const message = new Uint8Array(MESSAGE_BYTES).fill(1);
-  return { sockets, send: () => sockets[0]?.send(message), close: () => {} };
-}
-
-async function openSocketIo(port: number, subscribers: number, onDelivery: (count: number) => void): Promise<FanOut> {
-  const sockets = await openSockets(
-    port,
-    '/socket.io/?EIO=4&transport=websocket',
-    subscribers,
-    (_head, bytes) => bytes === MESSAGE_BYTES,
-    onDelivery,
-    // Joins the namespace /.
-    (socket) => socket.sendText('40'),
-  );
-  const message = new Uint8Array(MESSAGE_BYTES).fill(1);
-  return {
-    sockets,
-    send: () => {
-      sockets[0]?.sendText('451-["edit",{"_placeholder":true,"num":0}]');
-      sockets[0]?.send(message);
-    },
-    close: () => {},
-  };
-}
-
+const MESSAGE = Buffer.alloc(MESSAGE_BYTES, 1);
+const PLAIN: Dialect = {
+  ...{ path: '/', greeting: Buffer.alloc(0), at: 0, pattern: '01', length: MESSAGE_BYTES },
+  edits: () => [frameOf(BINARY, MESSAGE)],
+};
 /** Hocuspocus's frames: the document's name, the kind (0 sync, 2 auth), then y-protocols' message. */
-async function openHocuspocus(port: number, subscribers: number, onDelivery: (count: number) => void): Promise<FanOut> {
-  const name = [4, ...Buffer.from('path')];
-  const SYNC = 0;
-  const UPDATE = 2;
-  const AUTH = 2;
-  const sockets = await openSockets(
-    port,
-    '/path',
-    // The writer is not told of its own updates.
-    subscribers + 1,
-    (head) => head[5] === SYNC && head[6] === UPDATE,
-    onDelivery,
-    (socket) => socket.send(Uint8Array.of(...name, AUTH, 0, 0)),
-  );
+const DOCUMENT = [4, ...Buffer.from('path')];
+const [SYNC, UPDATE, AUTH] = [0, 2, 2];
+
+const DIALECTS: Readonly<Record<FanOutRival, Dialect>> = {
+  uws: PLAIN,
+  ws: PLAIN,
+  socketio: {
+    ...PLAIN,
+    path: '/socket.io/?EIO=4&transport=websocket',
+    // Joins the namespace /.
+    greeting: frameOf(TEXT, Buffer.from('40')),
+    edits: () => [
+      Buffer.concat([
+        frameOf(TEXT, Buffer.from('451-["edit",{"_placeholder":true,"num":0}]')),
+        frameOf(BINARY, MESSAGE),
+      ]),
+    ],
+  },
+  hocuspocus: {
+    ...{ path: '/path', greeting: frameOf(BINARY, Buffer.from([...DOCUMENT, AUTH, 0, 0])) },
+    ...{ at: 0, pattern: Buffer.from([...DOCUMENT, SYNC, UPDATE]).toString('hex'), length: 0 },
+    edits: yjsUpdates,
+  },
+};
+
+/** More than any of its servers fans out in a round. */
+const YJS_UPDATES = 40_000;
+
+function yjsUpdates(): Buffer[] {
   const doc = new Doc();
   const edits = doc.getMap<string>('edits');
-  const writer = sockets[0];
+  const frames: Buffer[] = [];
   doc.on('update', (update: Uint8Array) => {
     const length = update.length < 128 ? [update.length] : [(update.length & 127) | 128, update.length >> 7];
-    writer?.send(Uint8Array.of(...name, SYNC, UPDATE, ...length, ...update));
+    frames.push(frameOf(BINARY, Buffer.from([...DOCUMENT, SYNC, UPDATE, ...length, ...update])));
   });
-  const text = 'x'.repeat(160);
-  let n = 0;
-  return { sockets, send: () => void edits.set(`${n++ % 1_000}`, text), close: () => doc.destroy() };
+  const text = 'x'.repeat(166);
+  for (let n = 0; n < YJS_UPDATES; n++) edits.set(`${n % 1_000}`, text);
+  doc.destroy();
+  return frames;
 }
 
-const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+/** A frame as clients send it, with a mask of zeros. */
+function frameOf(opcode: number, payload: Uint8Array): Buffer {
+  const { length } = payload;
+  const header = length > 125 ? [opcode, 0x80 | 126, length >> 8, length & 255] : [opcode, 0x80 | length];
+  return Buffer.concat([Buffer.from([...header, 0, 0, 0, 0]), payload]);
+}
+
+/** A rival's. @throws where a subscriber does not get every edit once. */
+export async function measureTheirFanOut(
+  rival: FanOutRival,
+  port: number,
+  subscribers: number,
+  seconds: number,
+): Promise<FanOutRate> {
+  const dialect = DIALECTS[rival];
+  const folder = mkdtempSync(path.join(tmpdir(), 'bfly-bench-fan-out-'));
+  const list = path.join(folder, 'frames');
+  try {
+    writeFileSync(list, Buffer.concat(dialect.edits().flatMap((frame) => [lengthOf(frame), frame])));
+    const { at, pattern, length } = dialect;
+    const words = [dialect.path, dialect.greeting.toString('hex'), at, pattern, length, list];
+    return await run(['plain', port, subscribers, seconds, WINDOW, ...words]);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function lengthOf(frame: Buffer): Buffer {
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(frame.length);
+  return length;
+}
+
+async function run(words: readonly (string | number)[]): Promise<FanOutRate> {
+  const load = await runClient('fan-out-client', words);
+  if (load === undefined) throw new Error('fan-out is measured by a client in C');
+  const { bytes, frames, seconds } = load;
+  return { perSecond: frames / seconds, clientShare: shareOf(load), bytesEach: bytes / frames };
+}

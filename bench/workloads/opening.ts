@@ -1,5 +1,8 @@
 /** Opening a log of many merges: from its snapshot, from one with edits behind it, and by a replay of all of them. */
+import { fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import { EditState } from '../../protocol/edit-state.ts';
 import { BflyError } from '../../protocol/errors.ts';
 import { pack } from '../../protocol/msgpack.ts';
@@ -16,7 +19,9 @@ import { DatabaseLayer } from '../../src/database/tables.ts';
 import { InlineTileMaker } from '../../src/image/inline-tile-maker.ts';
 import { SILENT_LOG } from '../../src/utility/log.ts';
 
-const PATH = 'bench/opening/seg';
+/** The channel of the log, and its number. */
+export const OPENING_PATH = 'bench/opening/links/seg';
+export const OPENING_CHANNEL = 1;
 /** Edits of one commit while the log is made. */
 const BATCH = 10_000;
 /** Bodies that grow, by turns. */
@@ -61,9 +66,59 @@ export async function makeOpeningBench(dataDir: string, links: number): Promise<
   };
 }
 
+/** What an opening gave. */
+export interface Opened {
+  readonly seconds: number;
+  readonly head: number;
+  readonly links: number;
+}
+
+/** Opens the log of a store that nobody has open. */
+export async function openOnce(dataDir: string): Promise<Opened> {
+  const database = await openLmdbDatabase(dataDir);
+  try {
+    const context = contextOf(database, await makeChannel(database));
+    const start = performance.now();
+    const log = await EditLog.open(context);
+    const seconds = (performance.now() - start) / 1_000;
+    return { seconds, head: log.head, links: log.tip.linkCount };
+  } finally {
+    await database.close();
+  }
+}
+
+/** Removes the snapshots of a store that nobody has open: opening is then a replay. */
+export async function dropSnapshots(dataDir: string): Promise<void> {
+  const database = await openLmdbDatabase(dataDir);
+  const channel = await makeChannel(database);
+  await dropCheckpoints(database, channel.number);
+  await database.close();
+}
+
+/** Makes a store with a log of so many links and a snapshot of its head, and leaves it closed. */
+export async function makeOpeningStore(dataDir: string, links: number): Promise<Opened> {
+  const bench = await makeOpeningBench(dataDir, links);
+  await bench.snapshot();
+  await bench.close();
+  return { seconds: 0, head: links, links };
+}
+
+/** Opens the log of a store in a process of its own. @throws Error where it is not the one that was made. */
+export async function openInProcess(dataDir: string, made: Opened): Promise<number> {
+  const child = fork(fileURLToPath(new URL('./opening-child.js', import.meta.url)), [dataDir], { stdio: 'inherit' });
+  const [opened] = (await Promise.race([
+    once(child, 'message'),
+    once(child, 'exit').then(([code]) => Promise.reject(new Error(`the opening ended with ${code}`))),
+  ])) as [Opened];
+  if (child.exitCode === null) await once(child, 'exit');
+  if (opened.head !== made.head || opened.links !== made.links)
+    throw new Error('the log that was opened is not the one that was made');
+  return opened.seconds;
+}
+
 async function makeChannel(database: Database): Promise<Channel> {
-  await saveChannelRecord(database, PATH, {
-    number: 1,
+  await saveChannelRecord(database, OPENING_PATH, {
+    number: OPENING_CHANNEL,
     fingerprint: 'bench',
     epoch: '0102030405060708',
     sourceKind: 'bench',
@@ -78,7 +133,7 @@ async function makeChannel(database: Database): Promise<Channel> {
   const maker = new InlineTileMaker(() => {
     throw new BflyError('INTERNAL', 'the source is not needed');
   });
-  return await openChannel({ path: PATH }, database, maker);
+  return await openChannel({ path: OPENING_PATH }, database, maker);
 }
 
 function contextOf(database: Database, channel: Channel): LogContext {
@@ -110,8 +165,14 @@ class Writer {
   }
 
   async write(edits: number): Promise<void> {
-    for (let left = edits; left > 0; left -= BATCH)
-      await this.#database.commit({ entries: Array.from({ length: Math.min(left, BATCH) }, () => this.#next()) });
+    let written = Promise.resolve();
+    for (let left = edits; left > 0; left -= BATCH) {
+      const entries = Array.from({ length: Math.min(left, BATCH) }, () => this.#next());
+      await written;
+      // The next ones are made while these are written.
+      written = this.#database.commit({ entries });
+    }
+    await written;
   }
 
   /** One more id, merged with any one before it of its body. */

@@ -2,8 +2,9 @@
 import { encodeClient } from '../../protocol/encode.ts';
 import { type ClientMessage, FrameType } from '../../protocol/messages.ts';
 import { TILE_TYPE } from '../../protocol/tile-frame.ts';
-import { type Box, boxShape, type Vec3, volumeOf } from '../../protocol/volume.ts';
-import { GAPS, type Load, runLoadClient, templateOf } from '../support/load-client.ts';
+import { type Box, boxShape, type EncodingName, type Vec3, volumeOf } from '../../protocol/volume.ts';
+import { withOwnShare } from '../support/duel.ts';
+import { GAPS, type Load, runLoadClient, shareOf, templateOf } from '../support/load-client.ts';
 import { RawSocket } from '../support/raw-socket.ts';
 
 /** Connections of a load. */
@@ -13,26 +14,38 @@ const WINDOW = 4 * 1024 * 1024;
 /** What a client saw in its measured time. */
 export interface Rate {
   readonly perSecond: number;
+  /** Of messages or bodies. */
+  readonly framesPerSecond?: number;
+  /** Share of a core that the client used. */
+  readonly clientShare?: number | undefined;
 }
 
-/** Pulls a whole volume of uint8 over and over. @returns bytes of TILE messages a second. */
-export function measurePulls(port: number, path: string, shape: Vec3, seconds: number): Promise<Rate> {
+/**
+ * Pulls a whole volume over and over.
+ *
+ * @param payloadBytes of all its tiles in that encoding; where it is left out, those of raw uint8.
+ * @returns bytes of TILE messages a second, and how many.
+ */
+export function measurePulls(
+  port: number,
+  path: string,
+  shape: Vec3,
+  seconds: number,
+  encoding: EncodingName = 'raw',
+  payloadBytes = volumeOf(shape),
+): Promise<Rate> {
   const box: Box = [0, 0, 0, ...shape];
-  return measureStreams(port, box, seconds, (id) => ({
-    kind: 'PULL',
-    id,
-    path,
-    mip: 0,
-    box,
-    order: 'scan',
-    win: WINDOW,
-  }));
+  const ask = (id: number): ClientMessage => ({
+    ...{ kind: 'PULL', id, path, mip: 0, box, enc: [encoding], order: 'scan', win: WINDOW },
+  });
+  return measureStreams(port, payloadBytes, seconds, ask);
 }
 
 /** Asks for a box as one CUTOUT over and over. @returns bytes of TILE messages a second. */
 export function measureCutouts(port: number, path: string, box: Box, seconds: number): Promise<Rate> {
   const frame = 256 * 1024;
-  return measureStreams(port, box, seconds, (id) => ({ kind: 'CUTOUT', id, path, mip: 0, box, win: WINDOW, frame }));
+  const ask = (id: number): ClientMessage => ({ kind: 'CUTOUT', id, path, mip: 0, box, win: WINDOW, frame });
+  return measureStreams(port, volumeOf(boxShape(box)), seconds, ask);
 }
 
 const HELLO: ClientMessage = {
@@ -47,10 +60,10 @@ const HELLO: ClientMessage = {
 
 type Ask = (id: number) => ClientMessage;
 
-/** Streams of a box, taken by the C client where there is one. */
-async function measureStreams(port: number, box: Box, seconds: number, ask: Ask): Promise<Rate> {
+/** Streams of `payloadBytes` each, taken by the C client where there is one. */
+async function measureStreams(port: number, payloadBytes: number, seconds: number, ask: Ask): Promise<Rate> {
   const credit = templateOf(creditOf(GAPS.L, GAPS.I, GAPS.S));
-  const words = [templateOf(HELLO), templateOf(ask(GAPS.I)), credit, WINDOW, volumeOf(boxShape(box))];
+  const words = [templateOf(HELLO), templateOf(ask(GAPS.I)), credit, WINDOW, payloadBytes];
   const load = await runLoadClient('pull', port, CONNECTIONS, seconds, words);
   return load === undefined ? measureStreamsByNode(port, seconds, ask) : perSecondOf(load);
 }
@@ -68,6 +81,7 @@ function creditOf(connection: number, id: number, stream: number): ClientMessage
 
 async function measureStreamsByNode(port: number, seconds: number, ask: Ask): Promise<Rate> {
   let bytes = 0;
+  let frames = 0;
   const open = async (): Promise<RawSocket> => {
     let id = 1;
     let received = 0;
@@ -81,6 +95,7 @@ async function measureStreamsByNode(port: number, seconds: number, ask: Ask): Pr
     const socket = await RawSocket.open(port, '/v1', 'bfly.v1', (head, length, self) => {
       if (head[0] === 0x9e && head[1] === TILE_TYPE) {
         bytes += length;
+        frames++;
         received += length;
         streamReceived += length;
         if (received - granted < WINDOW / 2) return;
@@ -95,34 +110,47 @@ async function measureStreamsByNode(port: number, seconds: number, ask: Ask): Pr
     socket.send(encodeClient(HELLO));
     return socket;
   };
-  return overTime(open, () => bytes, seconds);
+  return overTime(open, () => [bytes, frames], seconds);
 }
 
-/** Takes what a bare server pushes. @returns bytes a second. */
-export async function measurePush(port: number, seconds: number): Promise<Rate> {
-  const load = await runLoadClient('push', port, CONNECTIONS, seconds);
+/** Takes what a bare server pushes, messages of `messageBytes`. @returns bytes a second. */
+export async function measurePush(port: number, messageBytes: number, seconds: number): Promise<Rate> {
+  const load = await runLoadClient('push', port, CONNECTIONS, seconds, [messageBytes]);
   if (load !== undefined) return perSecondOf(load);
   let bytes = 0;
+  let frames = 0;
   const open = (): Promise<RawSocket> =>
     RawSocket.open(port, '/', 'x', (_head, length) => {
       bytes += length;
+      frames++;
     });
-  return overTime(open, () => bytes, seconds);
+  return overTime(open, () => [bytes, frames], seconds);
 }
 
 /** Bytes a second of what the C client saw. */
-export const perSecondOf = ({ bytes, seconds }: Load): Rate => ({ perSecond: bytes / seconds });
+export const perSecondOf = (load: Load): Rate => ({
+  perSecond: load.bytes / load.seconds,
+  framesPerSecond: load.frames / load.seconds,
+  clientShare: shareOf(load),
+});
 
-async function overTime(open: () => Promise<RawSocket>, count: () => number, seconds: number): Promise<Rate> {
+async function overTime(
+  open: () => Promise<RawSocket>,
+  count: () => readonly [bytes: number, frames: number],
+  seconds: number,
+): Promise<Rate> {
   const sockets = await Promise.all(Array.from({ length: CONNECTIONS }, open));
   await sleep(400);
-  const from = count();
-  const start = performance.now();
-  await sleep(seconds * 1_000);
-  const perSecond = (count() - from) / ((performance.now() - start) / 1_000);
+  const before = count();
+  const { elapsed, clientShare } = await withOwnShare(async () => {
+    const start = performance.now();
+    await sleep(seconds * 1_000);
+    return { elapsed: (performance.now() - start) / 1_000 };
+  });
+  const [bytes, frames] = count();
   for (const socket of sockets) socket.close();
   await sleep(50);
-  return { perSecond };
+  return { perSecond: (bytes - before[0]) / elapsed, framesPerSecond: (frames - before[1]) / elapsed, clientShare };
 }
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

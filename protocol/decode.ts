@@ -23,6 +23,7 @@ import {
   withoutUndefined,
 } from './fields.ts';
 import { CLIENT_GUARD, guard, peekHead, withoutFloats } from './guard.ts';
+import { InfoMemo } from './info-memo.ts';
 import {
   type ClientMessage,
   FrameType,
@@ -51,6 +52,8 @@ export class BadFrame extends Error {
   }
 }
 
+const infos = new InfoMemo();
+
 /** Whether a frame of this type is answered under its own id: the id of a reply (PONG) belongs to the server's side. Rule [X6]. */
 function hasReply(type: number): boolean {
   return (
@@ -70,6 +73,8 @@ function hasReply(type: number): boolean {
  */
 export function decodeClient(bytes: Uint8Array): ClientMessage {
   if (isTileFrame(bytes, BULK_TYPE)) return decodeBulk(bytes);
+  const known = infos.read(bytes);
+  if (known !== undefined) return known;
   const verdict = guard(bytes, CLIENT_GUARD);
   if (!verdict.ok) {
     const head = peekHead(bytes);
@@ -83,7 +88,9 @@ export function decodeClient(bytes: Uint8Array): ClientMessage {
   // Floats are legal in few places: elsewhere the readers are to see that they are not integers.
   const strict = verdict.floats && !mayHoldFloats(head.type) ? (unpack(withoutFloats(bytes)) as unknown[]) : frame;
   try {
-    return readFields(head.type, head.id, strict, frame);
+    const message = readFields(head.type, head.id, strict, frame);
+    if (message.kind === 'INFO') infos.remember(bytes, message);
+    return message;
   } catch (error) {
     if (error instanceof BflyError) throw new BadFrame(head.type, head.id, error);
     throw error;

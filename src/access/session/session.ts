@@ -66,6 +66,8 @@ export class Session implements ConnectionEvents {
   #closed = false;
   #lastHeard: number;
   #lastSent: number;
+  /** Whether a message is being taken at this moment. */
+  #isTaking = false;
   #lastProgress: number;
   #pingedAt: number | undefined;
   #refusals = 0;
@@ -138,10 +140,13 @@ export class Session implements ConnectionEvents {
       return this.close(CLOSE_CODES.ABUSE, `the first frame is larger than ${this.#home.limits.hello} bytes`);
     if (this.#connection.bufferedBytes() > CUT_OFF_BYTES)
       return this.#cutOff(CLOSE_CODES.ABUSE, 'answers are not read');
+    this.#isTaking = true;
     try {
       this.#take(decodeClient(bytes), bytes.length);
     } catch (error) {
       this.#refuse(error);
+    } finally {
+      this.#isTaking = false;
     }
   }
 
@@ -271,7 +276,8 @@ export class Session implements ConnectionEvents {
 
   /** Charges a frame to its rate. Over it the frame is answered, where frames of its kind are, and given up. Rules [L3], [L4]. */
   #isWithinRate(isControl: boolean, tokens: number, answerId: number | undefined): boolean {
-    const now = this.#home.now();
+    // A message is being taken: no need to look at the clock again.
+    const now = this.#lastHeard;
     const retryMs = (isControl ? this.#control : this.#frames).take(now, tokens);
     if (retryMs === 0) return true;
     if (now - this.#refusalsSince > ABUSE_WINDOW_MS) {
@@ -467,13 +473,18 @@ export class Session implements ConnectionEvents {
         id,
         new BflyError('TOO_LARGE', `the answer is larger than ${MAX_REPLY} bytes; ask for a part`),
       );
-    this.#lastSent = this.#home.now();
+    this.#sent();
     this.#connection.send(bytes);
+  }
+
+  /** Notes that something leaves: a beat later than it might be does no harm, and most answers leave while their request is taken. */
+  #sent(): void {
+    this.#lastSent = this.#isTaking ? this.#lastHeard : this.#home.now();
   }
 
   #error(id: number, fault: BflyError): void {
     if (this.#closed) return;
-    this.#lastSent = this.#home.now();
+    this.#sent();
     this.#connection.send(encodeError(id, fault.code, fault.message, fault.retryMs, fault.details));
   }
 }

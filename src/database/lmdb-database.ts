@@ -2,6 +2,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { BflyError } from '../../protocol/errors.ts';
 import type { Logger } from '../utility/log.ts';
+import { isCompressible } from './compressible.ts';
 import type { Change, Database, EntryRange, EntryStore, TileKey } from './database.ts';
 import {
   channelKey,
@@ -171,7 +172,7 @@ class LmdbDatabase implements Database {
   async commit(change: Change): Promise<void> {
     this.#check();
     this.#checkWritable();
-    const prepared = prepareChange(change);
+    const prepared = prepareChange(change, true);
     const { tiles, records, entries } = prepared;
     if (tiles.length + records.length + entries.length > 0) await this.#write(() => this.#put(prepared));
   }
@@ -284,7 +285,7 @@ class LmdbDatabase implements Database {
         this.#edited.add(channel);
         env.edited.put(channelKey(channel), MARK);
       }
-      env.tiles.put(key, frame);
+      (isCompressible(frame) ? env.tiles : env.plainTiles).put(key, frame);
     }
     for (const { name, text } of records) {
       if (text === undefined) env.records.remove(name);

@@ -45,6 +45,8 @@ export interface LmdbOptions {
 export interface LmdbEnvironment {
   readonly root: RootDatabase<string, Uint8Array>;
   readonly tiles: LmdbEntries;
+  /** The same, for tiles that are written as they are: each value says itself whether it is compressed. */
+  readonly plainTiles: LmdbEntries;
   readonly edited: LmdbEntries;
   readonly records: LmdbStore<string, Uint8Array>;
   /** Stores of entries by name; undefined where a reader finds a database that has not got this one yet. */
@@ -247,6 +249,7 @@ function openStores(root: RootDatabase<string, Uint8Array>, release: () => void)
   const bytes = { keyEncoding: 'binary', encoding: 'binary' } as const;
   // An object of its own, since `true` shares one buffer of read bytes among all open databases.
   const tiles = root.openDB<Uint8Array, Uint8Array>('tiles', { ...bytes, compression: {} });
+  const plainTiles = root.openDB<Uint8Array, Uint8Array>('tiles', { ...bytes, compression: { threshold: 2 ** 31 } });
   const edited = root.openDB<Uint8Array, Uint8Array>('edited', bytes);
   const records = root.openDB<string, Uint8Array>('records', { keyEncoding: 'binary', encoding: 'string' });
   const log = root.openDB<Uint8Array, Uint8Array>('log', bytes);
@@ -262,7 +265,7 @@ function openStores(root: RootDatabase<string, Uint8Array>, release: () => void)
   };
   // Any read takes a place in LMDB's table of readers, by which other processes see that this one lives.
   root.get(HEADER_KEY);
-  return { root, tiles, edited, records, entries, release, close: async () => await root.close() };
+  return { root, tiles, plainTiles, edited, records, entries, release, close: async () => await root.close() };
 }
 
 /** Pids in LMDB's table of readers, without those whose lock the kernel has freed. */

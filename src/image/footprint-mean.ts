@@ -14,9 +14,44 @@ export function writeMeans(input: Uint8Array, output: Uint8Array, dtype: DType, 
   }
   const { x, y, z } = plan;
   const squares = dtype === 'uint8' && x.pairs && y.pairs;
-  if (squares && z.pairs) meanOf8Bytes(input, output, plan);
+  const isEven = squares && z.pairs && isInWords(input, output, plan);
+  if (isEven) meanOf8BytesInWords(input, output, plan);
+  else if (squares && z.pairs) meanOf8Bytes(input, output, plan);
   else if (squares && z.single) meanOf4Bytes(input, output, plan);
   else meanOfNumbers(numbersOf(dtype, input), numbersOf(dtype, output), plan, dtype !== 'float32');
+}
+
+/** Whether every row of the input begins at a word of 4 bytes, as does every pair of output voxels in it. */
+function isInWords(input: Uint8Array, output: Uint8Array, { x, rowStride, sliceStride }: FootprintPlan): boolean {
+  const isEven = (x.begins[0] as number) % 4 === 0 && x.begins.length % 2 === 0;
+  const rowsFit = rowStride % 4 === 0 && sliceStride % 4 === 0;
+  return isEven && rowsFit && input.byteOffset % 4 === 0 && output.byteOffset % 2 === 0;
+}
+
+/** `meanOf8Bytes`, two voxels at a time: sums of up to 8 bytes side by side in the halves of a word. A third of its time. */
+function meanOf8BytesInWords(input: Uint8Array, output: Uint8Array, plan: FootprintPlan): void {
+  const { x, y, z } = plan;
+  const from = new Uint32Array(input.buffer, input.byteOffset, input.length >> 2);
+  const to = new Uint16Array(output.buffer, output.byteOffset, output.length >> 1);
+  const [row, slice, pairs] = [plan.rowStride >> 2, plan.sliceStride >> 2, x.begins.length >> 1];
+  const HALVES = 0x00ff_00ff;
+  const first = (x.begins[0] as number) >> 2;
+  let at = 0;
+  for (const zBegin of z.begins)
+    for (const yBegin of y.begins) {
+      let i = first + yBegin * row + zBegin * slice;
+      for (const end = at + pairs; at < end; at++, i++) {
+        const a = from[i] as number;
+        const b = from[i + row] as number;
+        const c = from[i + slice] as number;
+        const d = from[i + row + slice] as number;
+        const even = (a & HALVES) + (b & HALVES) + (c & HALVES) + (d & HALVES);
+        const odd = ((a >>> 8) & HALVES) + ((b >>> 8) & HALVES) + ((c >>> 8) & HALVES) + ((d >>> 8) & HALVES);
+        // Half of 8 in each half: rounded half up.
+        const sums = even + odd + 0x0004_0004;
+        to[at] = ((sums >>> 3) & 0xff) | ((sums >>> 11) & 0xff00);
+      }
+    }
 }
 
 function meanOf8Bytes(from: Uint8Array, to: Uint8Array, plan: FootprintPlan): void {

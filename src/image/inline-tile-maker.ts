@@ -9,6 +9,7 @@ import { maxIdOf } from './max-id.ts';
 import { openSource } from './open-source.ts';
 import { renderVoxels } from './render.ts';
 import type { ByteRange, Source, SourceFile, SourceInfo } from './source.ts';
+import { makeBlock, type ReadTile, reusing } from './source-block.ts';
 import {
   boxOfFrame,
   decodeTileFrame,
@@ -20,8 +21,10 @@ import {
 } from './tile.ts';
 import type {
   CoarserTile,
+  MadeBlock,
   MadeTile,
   RenderRequest,
+  SourceBlock,
   SourceTile,
   TileMaker,
   UniquePart,
@@ -59,13 +62,36 @@ export class InlineTileMaker implements TileMaker {
     return this.#with(this.#renew(spec), async (source) => source.info);
   }
 
-  fromSource(tile: SourceTile): Promise<MadeTile> {
-    const { spec, fingerprint } = tile;
+  async fromSource(tile: SourceTile): Promise<MadeTile> {
+    const { frame, absent } = await this.#withSame(tile, (source) => readTile(source, tile));
+    return { frame, absent };
+  }
+
+  fromSourceBlock(block: SourceBlock): Promise<MadeBlock> {
+    return this.#withSame(block, async (source) => {
+      let maxId = 0n;
+      const look = (raw: Uint8Array): void => {
+        const id = maxIdOf(raw, block.dtype);
+        if (id > maxId) maxId = id;
+      };
+      const allocate = reusing(block.memory);
+      const read = (tile: SourceBlock['tiles'][number]): Promise<ReadTile> =>
+        readTile(source, { ...block, ...tile }, allocate);
+      const tiles = await makeBlock(block, read, allocate, block.findsMaxId ? look : undefined);
+      return { tiles, maxId };
+    });
+  }
+
+  /** Works on a source that is what it was when its channel was opened. */
+  #withSame<T>(
+    { spec, fingerprint }: Pick<SourceTile, 'spec' | 'fingerprint'>,
+    work: (source: Source) => Promise<T>,
+  ): Promise<T> {
     return this.#with(this.#take(spec), (source) => {
-      if (source.info.fingerprint === fingerprint) return readTile(source, tile);
+      if (source.info.fingerprint === fingerprint) return work(source);
       // Opened before its data changed, or after: only a new look can tell.
       return this.#with(this.#renew(spec), (fresh) => {
-        if (fresh.info.fingerprint === fingerprint) return readTile(fresh, tile);
+        if (fresh.info.fingerprint === fingerprint) return work(fresh);
         throw new BflyError('UNAVAILABLE', 'the data of this channel have just changed; ask again', { retryMs: 1_000 });
       });
     });
@@ -182,18 +208,20 @@ function closeQuietly({ source }: OpenedSource): void {
   );
 }
 
-async function readTile(source: Source, tile: SourceTile): Promise<MadeTile> {
+async function readTile(source: Source, tile: SourceTile, allocate?: (bytes: number) => Uint8Array): Promise<ReadTile> {
   const { dtype, mip, box, encoding, shift } = tile;
-  const made = async (raw: Uint8Array): Promise<MadeTile> => ({
-    frame: await makeTileFrame({ raw, dtype, mip, box, seq: 0, encoding }),
+  const place = { dtype, mip, box, seq: 0, ...(allocate === undefined ? {} : { allocate }) };
+  const made = async (raw: Uint8Array): Promise<ReadTile> => ({
+    frame: await makeTileFrame({ ...place, raw, encoding }),
     absent: false,
+    raw,
   });
   if (tile.chunk !== undefined && source.readChunk !== undefined) {
     const chunk = await source.readChunk(mip, tile.chunk);
-    if (chunk === 'absent') return { frame: fillTileFrame({ dtype, mip, box, seq: 0 }), absent: true };
+    if (chunk === 'absent') return { frame: fillTileFrame(place), absent: true };
     // Raw chunks are looked at, for one value all over becomes a FILL; not read again, for that may mean to fetch them again.
     if (chunk?.encoding === 'raw') return made(chunk.bytes);
-    if (chunk !== undefined) return { frame: frameFromEncoded({ ...chunk, dtype, mip, box, seq: 0 }), absent: false };
+    if (chunk !== undefined) return { frame: frameFromEncoded({ ...place, ...chunk }), absent: false };
   }
   const [sx, sy, sz] = shift;
   return made(await source.read(mip, [box[0] + sx, box[1] + sy, box[2] + sz, box[3] + sx, box[4] + sy, box[5] + sz]));

@@ -1,5 +1,5 @@
 /** The contract between the Core and the workers that read sources and code tiles, off the event loop. */
-import type { Box, DType, EncodingName, Vec3, VolumeType } from '../../protocol/volume.ts';
+import type { Box, DType, EncodingName, MipInfo, Vec3, VolumeType } from '../../protocol/volume.ts';
 import type { ByteRange, SourceFile, SourceInfo, SourceSpec } from './source.ts';
 import type { VoxelWork } from './voxel-work.ts';
 
@@ -37,6 +37,28 @@ export interface CoarserTile {
   readonly encoding: EncodingName;
 }
 
+/** Tiles of a source that make one tile of the next level; see `isCutInBlocks`. */
+export interface SourceBlock extends Pick<SourceTile, 'spec' | 'fingerprint' | 'dtype' | 'mip' | 'shift' | 'encoding'> {
+  /** Tiles of level `mip`: see `SourceTile`. */
+  readonly tiles: readonly Pick<SourceTile, 'box' | 'chunk'>[];
+  readonly type: VolumeType;
+  readonly finer: MipInfo;
+  readonly factors: Vec3;
+  readonly coarser: { readonly mip: number; readonly box: Box };
+  /** Buffers of frames that nobody reads any more: given away, frames of the block are written there. */
+  readonly memory: readonly ArrayBuffer[];
+  /** Whether the largest id is looked for. */
+  readonly findsMaxId: boolean;
+}
+
+/** A block that was made. */
+export interface MadeBlock {
+  /** In the order in which they were asked for, and the coarser one; only those before it where one cannot be read. */
+  readonly tiles: readonly MadeTile[];
+  /** Largest id of the tiles; 0 where it was not looked for. */
+  readonly maxId: bigint;
+}
+
 /** One box of one stored tile whose ids are asked for. */
 export interface UniquePart {
   /** Shared. */
@@ -69,6 +91,8 @@ export interface TileMaker {
   open(spec: VolumeSpec): Promise<SourceInfo>;
   /** Reads one tile from a source and encodes it as it is stored. */
   fromSource(tile: SourceTile): Promise<MadeTile>;
+  /** Reads the tiles of a block from a source, and builds the coarser one. */
+  fromSourceBlock(block: SourceBlock): Promise<MadeBlock>;
   /** A file of a source that holds no voxels: see `Source.file`. Undefined where there is none, or the source has no such files. */
   file(spec: VolumeSpec, key: string, range?: ByteRange): Promise<SourceFile | undefined>;
   /** Builds one tile of a coarser level. */

@@ -1,11 +1,24 @@
 /** Entry of a worker thread: runs the methods of one `InlineTileMaker`. */
+import { setPriority } from 'node:os';
 import { move, Piscina } from 'piscina';
 import { BflyError } from '../../protocol/errors.ts';
 import type { DType, EncodingName } from '../../protocol/volume.ts';
 import { InlineTileMaker } from './inline-tile-maker.ts';
 import type { ByteRange, SourceFile, SourceInfo } from './source.ts';
-import type { CoarserTile, MadeTile, RenderRequest, SourceTile, UniquePart, VolumeSpec } from './tile-maker.ts';
+import type {
+  CoarserTile,
+  MadeBlock,
+  MadeTile,
+  RenderRequest,
+  SourceBlock,
+  SourceTile,
+  UniquePart,
+  VolumeSpec,
+} from './tile-maker.ts';
 import type { VoxelWork } from './voxel-work.ts';
+
+/** Half of the processor time that the event loop gets where both want it. */
+const WORKER_NICENESS = 5;
 
 /** What a worker gives back: errors lose their class between threads, so they travel as values. */
 export type Outcome<T> =
@@ -15,6 +28,9 @@ export type Outcome<T> =
       readonly message: string;
       readonly details?: BflyError['details'];
     };
+
+// On Linux this is the priority of the thread alone: where cores are few the event loop goes before pixels.
+if (process.platform === 'linux') setPriority(WORKER_NICENESS);
 
 const maker = new InlineTileMaker();
 
@@ -28,18 +44,23 @@ async function outcome<T>(work: Promise<T>): Promise<Outcome<T>> {
 }
 
 /** Gives bytes to the other thread without a copy, where they have their buffer for themselves. */
-async function moved<T>(work: Promise<T>, bytesOf: (value: T) => Uint8Array): Promise<unknown> {
+async function moved<T>(work: Promise<T>, bytesOf: (value: T) => Uint8Array | readonly Uint8Array[]): Promise<unknown> {
   const result = await outcome(work);
   if (!('value' in result)) return result;
-  const bytes = bytesOf(result.value);
-  if (bytes.byteLength !== bytes.buffer.byteLength) return result;
-  return move({ [Piscina.transferableSymbol]: [bytes.buffer], [Piscina.valueSymbol]: result } as never);
+  const buffers = [bytesOf(result.value)]
+    .flat()
+    .filter((bytes) => bytes.byteLength === bytes.buffer.byteLength)
+    .map(({ buffer }) => buffer);
+  if (buffers.length === 0) return result;
+  return move({ [Piscina.transferableSymbol]: buffers, [Piscina.valueSymbol]: result } as never);
 }
 
 const frameOf = (made: MadeTile): Uint8Array => made.frame;
 
 export const open = (spec: VolumeSpec): Promise<Outcome<SourceInfo>> => outcome(maker.open(spec));
 export const fromSource = (tile: SourceTile): Promise<unknown> => moved(maker.fromSource(tile), frameOf);
+export const fromSourceBlock = (block: SourceBlock): Promise<unknown> =>
+  moved(maker.fromSourceBlock(block), ({ tiles }: MadeBlock) => tiles.map(frameOf));
 export const file = (request: {
   spec: VolumeSpec;
   key: string;

@@ -35,6 +35,8 @@ export interface TilePlace {
   readonly box: Box;
   /** Seq at which the voxels are true; 0 = as ingested. */
   readonly seq: number;
+  /** Gives memory of so many bytes, owned, whatever is in it; default: new. */
+  readonly allocate?: (bytes: number) => Uint8Array;
 }
 
 const MAX_SIDE = 0xffff;
@@ -261,7 +263,7 @@ function writeFrame(place: TilePlace, flags: number, encoding: EncodingName, pay
       `a tile is 1 to ${MAX_SIDE} voxels wide and at most 64 MiB, not ${size.join('×')} ${dtype}`,
     );
   // Not zeroed first: every byte is written below.
-  const frame = new Uint8Array(Buffer.allocUnsafeSlow(TILE_HEADER_BYTES + payload.length).buffer);
+  const frame = (place.allocate ?? allocateNew)(TILE_HEADER_BYTES + payload.length);
   writeTileHeader(frame, {
     type: TILE_TYPE,
     id: 0,
@@ -282,3 +284,6 @@ function writeFrame(place: TilePlace, flags: number, encoding: EncodingName, pay
   frame.set(payload, TILE_HEADER_BYTES);
   return frame;
 }
+
+/** Owned bytes with a buffer for themselves, whatever is in them. */
+const allocateNew = (bytes: number): Uint8Array => new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer);

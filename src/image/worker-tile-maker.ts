@@ -7,8 +7,10 @@ import { isRemoteUrl } from '../utility/remote-url.ts';
 import type { ByteRange, SourceFile, SourceInfo } from './source.ts';
 import type {
   CoarserTile,
+  MadeBlock,
   MadeTile,
   RenderRequest,
+  SourceBlock,
   SourceTile,
   TileMaker,
   UniquePart,
@@ -27,6 +29,8 @@ const WORKER = new URL(
 /** Tasks of one thread at a time. One that waits for a disk or for sharp leaves time for another; for other machines they wait longer. */
 const LOCAL_TASKS = 2;
 const REMOTE_TASKS = 6;
+
+type LoadBalancer = NonNullable<Piscina['options']['loadBalancer']>;
 
 /** Settings of a pool. */
 export interface WorkerOptions {
@@ -56,6 +60,7 @@ export class WorkerTileMaker implements TileMaker {
       minThreads: 1,
       maxThreads: threads,
       concurrentTasksPerWorker: LOCAL_TASKS + REMOTE_TASKS,
+      loadBalancer: (_task, workers) => leastBusy(workers, threads),
       idleTimeout: 60_000,
       execArgv: [],
     });
@@ -69,6 +74,11 @@ export class WorkerTileMaker implements TileMaker {
 
   async fromSource(tile: SourceTile): Promise<MadeTile> {
     return this.#run('fromSource', { ...tile, spec: await this.#admit(tile.spec) }, tile.spec);
+  }
+
+  async fromSourceBlock(block: SourceBlock): Promise<MadeBlock> {
+    const request = { ...block, spec: await this.#admit(block.spec) };
+    return this.#run('fromSourceBlock', request, block.spec, block.memory);
   }
 
   async file(spec: VolumeSpec, key: string, range?: ByteRange): Promise<SourceFile | undefined> {
@@ -104,10 +114,13 @@ export class WorkerTileMaker implements TileMaker {
     await this.#pool.destroy();
   }
 
-  /** @param spec of the source that the task reads; undefined = none. */
-  async #run<T>(name: string, request: unknown, spec?: VolumeSpec): Promise<T> {
+  /**
+   * @param spec of the source that the task reads; undefined = none.
+   * @param given buffers in the request that go to the worker.
+   */
+  async #run<T>(name: string, request: unknown, spec?: VolumeSpec, given: readonly ArrayBuffer[] = []): Promise<T> {
     const outcome: Outcome<T> = await this.#lanes.run(remoteOf(spec), async () =>
-      this.#pool.run(request, { name }).catch((error: unknown) => {
+      this.#pool.run(request, { name, transferList: [...given] }).catch((error: unknown) => {
         // Ended with its worker: no fault of the data's.
         throw this.#closing ? new BflyError('UNAVAILABLE', 'the server is shutting down', { retryMs: 1_000 }) : error;
       }),
@@ -115,6 +128,18 @@ export class WorkerTileMaker implements TileMaker {
     if ('value' in outcome) return outcome.value;
     throw new BflyError(outcome.code, outcome.message, outcome.details && { details: outcome.details });
   }
+}
+
+/**
+ * The thread for a task; null where it is to wait for one that is not there yet. Piscina's own rule fills a thread to the brim before it
+ * begins another: all would be done by one.
+ */
+function leastBusy(workers: Parameters<LoadBalancer>[1], threads: number): ReturnType<LoadBalancer> {
+  const [first, ...others] = workers;
+  if (first === undefined) return null;
+  const least = others.reduce((a, b) => (b.currentUsage < a.currentUsage ? b : a), first);
+  const room = workers.length < threads ? LOCAL_TASKS : LOCAL_TASKS + REMOTE_TASKS;
+  return least.currentUsage < room ? least : null;
 }
 
 /** The volume on another machine that a spec names. */

@@ -111,6 +111,7 @@ const unused = (): never => {
 const NO_MAKER: TileMaker = {
   open: unused,
   fromSource: unused,
+  fromSourceBlock: unused,
   file: unused,
   fromFiner: unused,
   transcode: unused,

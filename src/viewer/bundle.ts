@@ -12,7 +12,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { brotliCompress, constants, gzip } from 'node:zlib';
-import { type BuildOptions, build, type Plugin } from 'esbuild';
+import { type BuildOptions, build, type Metafile, type Plugin } from 'esbuild';
 
 const require = createRequire(import.meta.url);
 /** The folder of Neuroglancer's modules. */
@@ -26,6 +26,8 @@ const CONDITIONS = [
   ...['datasource', 'kvstore', 'layer'].map((kind) => `neuroglancer/${kind}:none_by_default`),
   ...[...PARTS, 'layer:annotation'].map((part) => `neuroglancer/${part.replace(':', '/')}:enabled`),
 ];
+/** Windows of Neuroglancer that `late-windows.ts` stands in for, and loads when one is opened. */
+const LATE_WINDOWS = /\/ui\/(layer_data_sources_tab|screenshot_menu|segment_list|state_editor)\.js$/;
 const COMPRESSIBLE = /\.(js|css|svg|wasm|html)$/;
 
 /** Names of files in `assets`, by the name that modules call them by. */
@@ -53,15 +55,13 @@ export async function bundleViewer(source: string, target: string): Promise<void
   // One after the other: each names the files before it.
   await bundle({ 'async_computation.bundle.js': path.join(LIB, 'async_computation.bundle.js') }, folders);
   await bundle({ 'chunk-worker.js': path.join(source, 'neuroglancer/chunk-worker.ts') }, folders);
-  const { scripts, styles } = await bundle({ 'main.js': path.join(source, 'main.ts') }, folders, true);
+  await bundle({ 'early.js': path.join(source, 'early.ts') }, folders);
+  const made = await bundle({ 'main.js': path.join(source, 'main.ts') }, folders, true);
   const page = await readFile(path.join(source, 'index.html'), 'utf8');
-  const html = page
-    .replace('<!-- styles -->', styles.map((name) => `<link rel="stylesheet" href="./assets/${name}">`).join('\n    '))
-    .replace(
-      '<!-- scripts -->',
-      scripts.map((name) => `<script type="module" src="./assets/${name}"></script>`).join(),
-    );
-  await writeFile(path.join(fresh, 'index.html'), html);
+  await writeFile(
+    path.join(fresh, 'index.html'),
+    page.replace('<!-- files -->', linksTo(made, folders.names).join('\n    ')),
+  );
   await compressAll(assets);
   await rm(target, { recursive: true, force: true });
   await rename(fresh, target);
@@ -72,7 +72,7 @@ async function bundle(
   entries: Readonly<Record<string, string>>,
   folders: Folders,
   splitting = false,
-): Promise<{ readonly scripts: string[]; readonly styles: string[] }> {
+): Promise<Metafile> {
   const { assets, names } = folders;
   const options: BuildOptions = {
     entryPoints: Object.entries(entries).map(([name, file]) => ({ in: file, out: name.replace(/\.js$/, '') })),
@@ -83,19 +83,48 @@ async function bundle(
     plugins: [filesBeside(folders)],
   };
   const { metafile } = await build(options);
-  const scripts: string[] = [];
-  const styles: string[] = [];
-  for (const [file, { entryPoint, cssBundle }] of Object.entries(metafile?.outputs ?? {})) {
-    const entry = Object.entries(entries).find(
-      ([, at]) => entryPoint !== undefined && path.resolve(entryPoint) === path.resolve(at),
-    );
-    if (entry === undefined || !file.endsWith('.js')) continue;
-    names.set(entry[0], path.basename(file));
-    scripts.push(path.basename(file));
-    // It holds the styles of what is loaded later, too.
-    if (cssBundle !== undefined) styles.push(path.basename(cssBundle));
+  for (const [name, file] of Object.entries(entries)) {
+    const [output = ''] = Object.entries(metafile?.outputs ?? {}).find(([, made]) => isOf(made, file)) ?? [];
+    names.set(name, path.basename(output));
   }
-  return { scripts, styles };
+  return metafile ?? { inputs: {}, outputs: {} };
+}
+
+type Output = Metafile['outputs'][string];
+
+function isOf({ entryPoint }: Output, file: string): boolean {
+  return entryPoint !== undefined && path.resolve(entryPoint).endsWith(path.normalize(file));
+}
+
+/** What the page is told to load: nothing that it needs at once is to be found out on the way. */
+function linksTo({ outputs }: Metafile, names: Names): string[] {
+  const href = (name: string): string => `./assets/${name}`;
+  const [main = '', { cssBundle = '' } = {}] = Object.entries(outputs).find((one) => isOf(one[1], '/main.ts')) ?? [];
+  const atOnce = withImports(outputs, main);
+  /** Those of a part that is loaded when the address asks for it. */
+  const later = (file: string): string => {
+    const [output = ''] = Object.entries(outputs).find(([, made]) => isOf(made, file)) ?? [];
+    const files = [...withImports(outputs, output)].filter((name) => !atOnce.has(name));
+    return files.map((name) => href(path.basename(name))).join(' ');
+  };
+  const parts = `data-view="${later('volume/show-volume.ts')}" data-home="${later('home/show-home.tsx')}"`;
+  const worker = `data-worker="${href(names.get('chunk-worker.js') ?? '')}"`;
+  return [
+    `<script async src="${href(names.get('early.js') ?? '')}" ${parts} ${worker}></script>`,
+    ...[...atOnce].slice(1).map((name) => `<link rel="modulepreload" href="${href(path.basename(name))}">`),
+    `<script type="module" src="${href(path.basename(main))}"></script>`,
+    // It holds the styles of what is loaded later, too.
+    `<link rel="stylesheet" href="${href(path.basename(cssBundle))}">`,
+  ];
+}
+
+/** An output, first, and all that it imports. */
+function withImports(outputs: Metafile['outputs'], output: string, found = new Set<string>()): Set<string> {
+  if (found.has(output)) return found;
+  found.add(output);
+  for (const { path: file, kind } of outputs[output]?.imports ?? [])
+    if (kind === 'import-statement') withImports(outputs, file, found);
+  return found;
 }
 
 /** Icons as text; workers and WebAssembly as files of their own, where their modules look for them once they are bundled. */
@@ -110,6 +139,11 @@ function filesBeside({ source, assets, names }: Folders): Plugin {
         return { path: name, namespace: 'later' };
       });
       onLoad({ filter: /./, namespace: 'later' }, () => ({ contents: '' }));
+      onResolve({ filter: LATE_WINDOWS }, ({ importer }) =>
+        importer.includes(path.join('neuroglancer', 'lib'))
+          ? { path: path.join(source, 'neuroglancer/late-windows.ts') }
+          : undefined,
+      );
       onResolve({ filter: /\.svg\?raw$/ }, ({ path: name }) => ({
         path: path.join(LIB, '../..', name.replace('?raw', '')),
         namespace: 'icon',
@@ -120,11 +154,24 @@ function filesBeside({ source, assets, names }: Folders): Plugin {
       }));
       onLoad({ filter: /(neuroglancer\/lib|viewer\/page)\/.*\.[jt]s$/ }, async ({ path: file }) => {
         const text = await readFile(file, 'utf8');
-        if (!text.includes('import.meta.url')) return undefined;
-        return { contents: await nameFiles(text, file, assets, names), loader: file.endsWith('.ts') ? 'ts' : 'js' };
+        const apart = takeMatricesApart(text);
+        if (!text.includes('import.meta.url') && apart === text) return undefined;
+        return { contents: await nameFiles(apart, file, assets, names), loader: file.endsWith('.ts') ? 'ts' : 'js' };
       });
     },
   };
+}
+
+const GEOMETRY = /import \{([^}]*)\} from "(#src\/util\/geom\.js|gl-matrix)";/g;
+
+/** Has each kind of matrices imported from its own module of gl-matrix: by way of another, all of their functions would be in the page. */
+function takeMatricesApart(text: string): string {
+  return text.replace(GEOMETRY, (_, list: string, module: string) => {
+    const names = list.split(',').map((name) => name.trim());
+    const isKind = (name: string): boolean => /^(mat|vec)[234]$|^quat$/.test(name);
+    const kinds = names.filter(isKind).map((name) => `import * as ${name} from "gl-matrix/esm/${name}.js";`);
+    return `import {${names.filter((name) => !isKind(name)).join(', ')}} from "${module}"; ${kinds.join(' ')}`;
+  });
 }
 
 const FILE_URL = /new URL\(\s*["']([^"']+)["']\s*,\s*import\.meta\.url\s*\)/g;

@@ -57,15 +57,26 @@ export class ViewerPage {
     page.on('pageerror', (error) => this.complaints.push(String(error.stack ?? error)));
   }
 
-  /** Opens a window on the segments alone, in one panel, 4 pixels a voxel. @param origin such as `http://127.0.0.1:2001`. */
-  static async open(browser: Browser, origin: string, name: string): Promise<ViewerPage> {
+  /**
+   * Opens a window on the segments alone, in one panel, 4 pixels a voxel.
+   *
+   * @param origin such as `http://127.0.0.1:2001`. @param token as if it had been given before.
+   */
+  static async open(browser: Browser, origin: string, name: string, token?: string): Promise<ViewerPage> {
     const context = await browser.newContext({ viewport: SIZE });
     await context.addInitScript(
       (identity) => {
+        // A blank page keeps nothing.
+        if (location.protocol === 'about:') return;
         if (localStorage.getItem('bfly.identity') === null) localStorage.setItem('bfly.identity', identity);
       },
       JSON.stringify({ name, color: '#e6194b' }),
     );
+    if (token !== undefined)
+      await context.addInitScript((given) => {
+        if (location.protocol === 'about:') return;
+        if (sessionStorage.getItem('bfly.token') === null) sessionStorage.setItem('bfly.token', given);
+      }, token);
     const view = new ViewerPage(name, context, await context.newPage());
     await view.page.goto(`${origin}/#!${encodeURIComponent(JSON.stringify(SEGMENTS_ONLY))}`);
     await view.ready();

@@ -13,12 +13,17 @@ export interface AccessStore {
   readonly keepSecret: (secret: string | undefined) => void;
 }
 
+/** Why a token is asked for: the one that holds `ends`, it holds no more (`refused`), or the one that was given is `wrong`. */
+export type TokenWanted = 'ends' | 'refused' | 'wrong';
+
 /** Gives the session its tokens, and asks people for another where one is needed. */
 export class Access {
-  /** Set while somebody is to be asked for a token: the one that holds `ends`, or it was `refused`. */
-  readonly wanted: Signal<'ends' | 'refused' | undefined> = signal(undefined);
+  /** Set while somebody is to be asked for a token. */
+  readonly wanted: Signal<TokenWanted | undefined> = signal(undefined);
   readonly #store: AccessStore;
   readonly #listeners = new Set<(token: string) => void>();
+  /** Whether the server has not taken the token yet that was given last. */
+  #isNew = false;
   #answer: { readonly promise: Promise<string>; readonly resolve: (token: string) => void } | undefined;
 
   constructor(store: AccessStore) {
@@ -30,7 +35,7 @@ export class Access {
     const token = this.#store.token();
     if (wish === 'connect') return token ?? this.#store.secret() ?? '';
     if (token === undefined && this.forgetSecret()) return '';
-    this.wanted.value = wish;
+    this.wanted.value = wish === 'refused' && this.#isNew ? 'wrong' : wish;
     this.#answer ??= makeAnswer();
     return this.#answer.promise;
   }
@@ -38,6 +43,7 @@ export class Access {
   /** Somebody has given a token. */
   give(token: string): void {
     this.#store.keepToken(token);
+    this.#isNew = true;
     this.wanted.value = undefined;
     const answer = this.#answer;
     this.#answer = undefined;
@@ -56,8 +62,9 @@ export class Access {
     return this.#store.token() !== undefined;
   }
 
-  /** The server has let us in. @param secret '' where it gave none. */
+  /** The server has let us in, or has taken another token. @param secret '' where it gave none. */
   welcomed(secret: string): void {
+    this.#isNew = false;
     if (!this.hasToken && secret !== '') this.#store.keepSecret(secret);
   }
 

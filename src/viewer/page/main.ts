@@ -3,8 +3,9 @@ import './style.css';
 import { BflyError, connect, type Session } from '../../client/index.ts';
 import { Access, secretStore } from './access.ts';
 import { keepWriters } from './browser-keeping.ts';
-import { showHome } from './home/show-home.tsx';
 import { loadIdentity } from './identity.ts';
+import { ChunkLine } from './neuroglancer/chunk-line.ts';
+import { chosenImages } from './quality/images-choice.ts';
 import { pageFolder, socketUrl } from './server-place.ts';
 import { keepToken, takeToken } from './token.ts';
 
@@ -13,7 +14,12 @@ const folder = pageFolder();
 const access = new Access({ token: takeToken, keepToken, ...secretStore(folder) });
 const kept = keepWriters(folder);
 let leave = (): void => {};
+/** Begun as soon as it is known that there will be a view. */
+let line: ChunkLine | undefined;
 let shown: 'home' | 'volume' | undefined;
+
+/** The view's code comes while the server is connected to. */
+const loadVolume = (): Promise<typeof import('./volume/show-volume.ts')> => import('./volume/show-volume.ts');
 
 /** Asks for a token until the server takes one. */
 async function openSession(): Promise<Session> {
@@ -26,6 +32,7 @@ async function openSession(): Promise<Session> {
       });
       const welcomed = (): void => access.welcomed(session.secret);
       session.on('state', (state) => state === 'live' && welcomed());
+      session.on('renewed', welcomed);
       welcomed();
       return session;
     } catch (error) {
@@ -43,6 +50,12 @@ function isView(): boolean {
   return location.hash.startsWith('#!');
 }
 
+function beginLine(): ChunkLine {
+  const token = takeToken();
+  line ??= new ChunkLine({ folder, isLossy: chosenImages() === 'jpeg', ...(token === undefined ? {} : { token }) });
+  return line;
+}
+
 async function show(session: Session): Promise<void> {
   const wanted = isView() ? 'volume' : 'home';
   if (wanted === shown) return;
@@ -51,17 +64,22 @@ async function show(session: Session): Promise<void> {
   leave = () => {};
   root.replaceChildren();
   if (wanted === 'home') {
+    const { showHome } = await import('./home/show-home.tsx');
     const linkTo = (paths: readonly string[]): string => `?open=${paths.map(encodeURIComponent).join(',')}`;
     leave = showHome(root, { session, linkTo, open: (paths) => location.assign(linkTo(paths)) });
     return;
   }
-  const { showVolume } = await import('./volume/show-volume.ts');
-  leave = showVolume(root, { session, folder, access, kept });
+  const { showVolume } = await loadVolume();
+  leave = showVolume(root, { session, line: beginLine(), access, kept });
 }
 
 async function begin(): Promise<void> {
-  const session = await openSession();
   const paths = new URLSearchParams(location.search).get('open')?.split(',') ?? [];
+  if (paths.length > 0 || isView()) {
+    loadVolume().catch(() => {}); // who needs it says what is wrong
+    beginLine();
+  }
+  const session = await openSession();
   if (paths.length > 0 && !isView()) {
     const { firstView } = await import('./volume/first-view.ts');
     const state = await firstView(session, paths);

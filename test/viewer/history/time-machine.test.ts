@@ -41,7 +41,9 @@ async function begin(): Promise<MachineStage> {
   await channel.subscription.ready;
   await settled();
   const [stage, past] = [new ToldStage(), new PastMoment()];
-  return { ...all, stage, past, machine: new TimeMachine(channel, { session: all.session, stage, past }) };
+  const machine = new TimeMachine(channel, { session: all.session, stage, past });
+  await machine.prepare();
+  return { ...all, stage, past, machine };
 }
 
 /** Lets the thumb rest, and everything arrive. */

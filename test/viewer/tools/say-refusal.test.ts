@@ -16,6 +16,14 @@ describe('the reason of a refusal', () => {
     expect(reasonOf(conflict([]))).toContain('somebody else was faster');
   });
 
+  it('says what they did', () => {
+    const edits = [
+      { seq: 3, user: { id: 'ben', name: 'Ben' }, ops: [{ op: 'merge', ids: [7, 9] }], results: [{ root: 7 }] },
+    ];
+    const error = new ConflictError(new BflyError('CONFLICT', 'x', { details: { head: 9, edits, more: false } }));
+    expect(reasonOf(error)).toBe('Ben was faster and merged 2 segments into 7. Look at it again.');
+  });
+
   it('is a sentence for every error there is', () => {
     for (const code of Object.keys(ERROR_CODES) as ErrorName[]) {
       const said = refusalOf('The stroke', new BflyError(code, 'ops[0].box must be less'));

@@ -2,11 +2,11 @@
 import { type ReadonlySignal, useComputed, useSignal, useSignalEffect } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useRef } from 'preact/hooks';
-import { type Annotations, isSameName, type ShapeName } from './annotations.ts';
+import type { Annotations } from './annotations.ts';
 import type { ChannelRows } from './channel-rows.ts';
 import { filterShapes, rowsInSight, type ShapeFilter } from './filter-shapes.ts';
 import { Icon } from './icons.tsx';
-import { SHOWN_TABLES, type Shape, textOf } from './shape.ts';
+import { isSameName, SHOWN_TABLES, type Shape, type ShapeName, textOf } from './shape.ts';
 
 /** CSS pixels; that of `.annotation-row`. */
 const ROW_HEIGHT = 36;
@@ -64,7 +64,9 @@ export function AnnotationList({ annotations, filter }: ListProps): JSX.Element 
     return (
       <p class="annotation-none">
         {filter.value.text === '' && filter.value.kind === 'all'
-          ? 'Nothing is annotated here yet.'
+          ? annotations.rows.value.some(({ at }) => at !== undefined)
+            ? 'Nothing was annotated here then.'
+            : 'Nothing is annotated here yet.'
           : 'Nothing is found.'}
       </p>
     );
@@ -135,7 +137,7 @@ interface RowProps {
 
 function Row({ annotations, entry, index, count, isActive, onFocus }: RowProps): JSX.Element {
   const author = annotations.authors.of(entry);
-  const reason = annotations.whyNotChange(entry.path);
+  const reason = annotations.targets.whyNotChange(entry.path);
   const { text, more } = wordsOf(entry, author.isOwn ? 'you' : author.name);
   const act = (run: (name: ShapeName) => void) => (event: Event) => {
     event.stopPropagation();

@@ -49,6 +49,7 @@ export function AnnotationSection({ annotations }: { readonly annotations: Annot
           ))}
         </select>
       </div>
+      <PastWord annotations={annotations} />
       {isPartial ? <p class="annotation-why">There are very many: those near the view are shown.</p> : null}
       <AnnotationList annotations={annotations} filter={filter} />
     </DockSection>
@@ -56,7 +57,7 @@ export function AnnotationSection({ annotations }: { readonly annotations: Annot
 }
 
 function KindButtons({ annotations }: { readonly annotations: Annotations }): JSX.Element {
-  const reasons = PLACED_KINDS.map((kind) => annotations.whyNot(kind));
+  const reasons = PLACED_KINDS.map((kind) => annotations.targets.whyNot(kind));
   const all = reasons.every((reason) => reason !== undefined) ? reasons[0] : undefined;
   return (
     <>
@@ -66,10 +67,10 @@ function KindButtons({ annotations }: { readonly annotations: Annotations }): JS
             key={kind}
             type="button"
             data-kind={kind}
-            aria-pressed={annotations.placing.value?.kind === kind}
+            aria-pressed={annotations.placer.draft.value?.kind === kind}
             aria-disabled={reasons[i] !== undefined}
             title={reasons[i] ?? `Add a ${kind} (${KIND_KEYS[kind]})`}
-            onClick={() => annotations.take(kind)}
+            onClick={() => annotations.placer.take(kind)}
           >
             <Icon name={kind} />
             {kind}
@@ -81,20 +82,32 @@ function KindButtons({ annotations }: { readonly annotations: Annotations }): JS
   );
 }
 
+/** Says that the list is that of the past. */
+function PastWord({ annotations }: { readonly annotations: Annotations }): JSX.Element | null {
+  void annotations.version.value;
+  const rows = annotations.rows.value;
+  const past = rows.find(({ at }) => at !== undefined);
+  if (past?.at === undefined) return null;
+  const when = past.at === 0 ? 'before the first edit' : `after edit ${past.at.toLocaleString('en')}`;
+  const name = past.path.split('/').at(-1);
+  const text = rows.length > 1 ? `Those of ${name} as they were ${when}, others as now.` : `As they were ${when}.`;
+  return <p class="annotation-why annotation-past">{text}</p>;
+}
+
 /** While something is placed, and where there is something to choose. */
 function TargetChoice({ annotations }: { readonly annotations: Annotations }): JSX.Element | null {
-  const targets = annotations.targets.value;
-  if (targets.length < 2 || annotations.placing.value === undefined) return null;
+  const { targets, placer } = annotations;
+  if (targets.all.value.length < 2 || placer.draft.value === undefined) return null;
   return (
     <label class="annotation-target">
       New ones go to
       <select
-        value={annotations.target.value?.path ?? ''}
+        value={targets.current.value?.path ?? ''}
         onChange={({ currentTarget: { value } }) => {
-          annotations.chosen.value = value;
+          targets.chosen.value = value;
         }}
       >
-        {targets.map(({ path, name }) => (
+        {targets.all.value.map(({ path, name }) => (
           <option key={path} value={path}>
             {name}
           </option>

@@ -3,6 +3,7 @@ import type { ChannelInfo, LiveChannel, Row, Session, Subscription } from '../..
 import { readIds } from '../../../client/index.ts';
 import { onNextFrame } from '../next-frame.ts';
 import type { Place } from '../stage.ts';
+import type { PastRows, PastView, RowName } from '../volume/past-moment.ts';
 import { focusBox, hasManyRows, mustRefocus, rowCount } from './large-tables.ts';
 import { RowStore } from './row-store.ts';
 import { SHOWN_TABLES, type ShownTable } from './shape.ts';
@@ -16,6 +17,8 @@ export interface ChannelRowsParts {
   readonly path: string;
   readonly info: ChannelInfo;
   readonly channel: LiveChannel;
+  /** Whose rows are shown instead of those of now, where it is the past of this channel. */
+  readonly past: Pick<PastView, 'rows' | 'onRows'>;
   /** Hears of every change, at most once a frame. */
   readonly changed: () => void;
   /** Others came, went or moved. */
@@ -35,13 +38,19 @@ export class ChannelRows {
   readonly #near: Subscription | undefined;
   readonly #ends: (() => void)[] = [];
   readonly #frame = onNextFrame(() => this.#flush());
+  /** What is shown instead of the rows of now. */
+  #past: PastRows | undefined;
+  /** Rows that edits changed while the past was shown. */
+  #missed: RowName[] = [];
+  /** Another moment is shown, even if its rows are the same. */
+  #isElsewhen = false;
   #isStale = true;
   #isOver = false;
   #loaded: ReturnType<typeof focusBox> | undefined;
   #rest: ReturnType<typeof setTimeout> | undefined;
   #looked: { readonly place: Place; readonly size: number } | undefined;
 
-  constructor({ session, path, info, channel, changed, peersChanged }: ChannelRowsParts) {
+  constructor({ session, path, info, channel, past, changed, peersChanged }: ChannelRowsParts) {
     this.path = path;
     this.info = info;
     this.channel = channel;
@@ -51,7 +60,9 @@ export class ChannelRows {
     this.#ends.push(
       channel.on('change', () => this.#ownChanged()),
       channel.subscription.on('peers', () => peersChanged()),
+      past.onRows((names) => this.#goTo(past.rows, names)),
     );
+    this.#goTo(past.rows, undefined);
     for (const subscription of this.#subscriptions) this.#follow(subscription);
     this.#frame.ask();
   }
@@ -73,6 +84,11 @@ export class ChannelRows {
     // It moves with the view, but not with every frame of it, and one after the other.
     if (this.#rest !== undefined || !mustRefocus(this.#loaded, focusBox(this.info, place, size))) return;
     this.#rest = setTimeout(() => void this.#focus(), this.#loaded === undefined ? 0 : REST_MS);
+  }
+
+  /** The edit whose rows are shown; undefined = those of now. */
+  get at(): number | undefined {
+    return this.#past?.at;
   }
 
   /** A name for the author of a row. */
@@ -98,15 +114,39 @@ export class ChannelRows {
     return {
       certain: (table) => this.#certain(table),
       row: (table, key) => {
-        if (this.#near === undefined || this.#isOwn(table, key)) return channel.view.row(table, key);
-        return this.#near.state.row(table, key) ?? channel.subscription.state.row(table, key);
+        const then = this.#past?.row(table, key);
+        if (then !== undefined) return then ?? undefined;
+        if (this.#past === undefined && (this.#near === undefined || this.#isOwn(table, key)))
+          return channel.view.row(table, key);
+        return this.#near?.state.row(table, key) ?? channel.subscription.state.row(table, key);
       },
       own: () => ownKeys(channel),
     };
   }
 
   *#certain(table: ShownTable): Generator<Row> {
-    for (const subscription of this.#subscriptions) yield* subscription.state.rows(table).values();
+    const past = this.#past;
+    for (const subscription of this.#subscriptions)
+      for (const row of subscription.state.rows(table).values()) if (past?.row(table, row.key) === undefined) yield row;
+    for (const [, row] of past?.changed(table) ?? []) if (row !== null) yield row;
+  }
+
+  /** Shows the rows of another moment. @param names of the rows that differ from what is shown; undefined: any may. */
+  #goTo(rows: PastRows | undefined, names: readonly RowName[] | undefined): void {
+    const then = rows?.path === this.path ? rows : undefined;
+    if (then === undefined && this.#past === undefined) return;
+    this.#isElsewhen ||= then?.at !== this.#past?.at;
+    this.#past = then;
+    if (names === undefined) this.#isStale = true;
+    this.#mark(names ?? []);
+    if (then === undefined) this.#mark(this.#missed.splice(0));
+    // Edits that nobody has answered are of now.
+    this.store.markOwn();
+    this.#frame.ask();
+  }
+
+  #mark(names: readonly RowName[]): void {
+    for (const [table, key] of names) if (table !== 'neuron') this.store.mark(table, key);
   }
 
   #isOwn(table: ShownTable, key: bigint): boolean {
@@ -119,10 +159,12 @@ export class ChannelRows {
       subscription.on('edits', (edits) => {
         for (const { changes, user } of edits) {
           if (user.name !== '') this.names.set(user.id, user.name);
-          for (const table of SHOWN_TABLES) {
-            for (const { key } of changes.rows?.[table] ?? []) this.store.mark(table, key);
-            for (const key of changes.gone?.[table] ?? []) this.store.mark(table, key);
-          }
+          const names = SHOWN_TABLES.flatMap((table): RowName[] => [
+            ...(changes.rows?.[table] ?? []).map(({ key }): RowName => [table, key]),
+            ...(changes.gone?.[table] ?? []).map((key): RowName => [table, key]),
+          ]);
+          if (this.#past === undefined) this.#mark(names);
+          else this.#missed.push(...names);
         }
         this.#frame.ask();
       }),
@@ -146,13 +188,16 @@ export class ChannelRows {
     const isLoading = this.#subscriptions.some(({ loading }) => loading);
     if (this.#isStale && !isLoading) {
       this.#isStale = false;
+      this.#isElsewhen = false;
       void this.store.rebuild().then((isDone) => {
         if (isDone && !this.#isOver) this.#changed();
       });
       return;
     }
     // While a snapshot comes in its rows are not all here: what was shown stays.
-    if (!isLoading && this.store.flush()) this.#changed();
+    if (isLoading || (!this.store.flush() && !this.#isElsewhen)) return;
+    this.#isElsewhen = false;
+    this.#changed();
   }
 
   async #focus(): Promise<void> {

@@ -42,18 +42,18 @@ export function listenToClicks(annotations: Annotations, overlay: Overlay): () =
   stage.element.addEventListener(
     'dblclick',
     (event) => {
-      if (annotations.placing.value !== undefined && panelOf(event) !== undefined) event.stopPropagation();
+      if (annotations.placer.draft.value !== undefined && panelOf(event) !== undefined) event.stopPropagation();
     },
     options,
   );
   const onClick = (panel: StagePanel, event: PointerEvent): void => {
     const { left, top } = panel.element.getBoundingClientRect();
     const [x, y] = [event.clientX - left, event.clientY - top];
-    const draft = annotations.placing.value;
+    const draft = annotations.placer.draft.value;
     if (draft !== undefined) {
       const place = panel.unproject(x, y);
       if (place === undefined) stage.say('Click on a slice, not in 3-D.');
-      else annotations.click(place, CLICKS[draft.kind]);
+      else annotations.placer.click(place, CLICKS[draft.kind]);
       return;
     }
     if (!annotations.isPointing) return;

@@ -1,9 +1,9 @@
 /** Handles on the points of the shape that is selected, on one slice. */
 import type { Place, StagePanel } from '../stage.ts';
-import type { Annotations, ShapeName } from './annotations.ts';
+import type { Annotations } from './annotations.ts';
 import type { Outline } from './outline.ts';
 import { movedBy } from './placing.ts';
-import type { Shape } from './shape.ts';
+import type { Shape, ShapeName } from './shape.ts';
 import type { Frame } from './slice-frame.ts';
 
 /** Kinds whose points may be off the slice while what is between them is on it. */
@@ -26,7 +26,8 @@ export class Handles {
   /** @param outline what is seen of the shape; undefined: nothing. */
   show(shape: Shape, outline: Outline | undefined, frame: Frame): void {
     const { selected } = this.#annotations;
-    const mayMove = selected.value !== undefined && this.#annotations.whyNotChange(selected.value.path) === undefined;
+    const mayMove =
+      selected.value !== undefined && this.#annotations.targets.whyNotChange(selected.value.path) === undefined;
     if (frame.kind !== 'slice' || outline === undefined || !mayMove || shape.key < 0n) return this.hide();
     this.#shape = shape;
     const isCut = HAS_CORNERS.has(shape.kind) && outline.alpha === 1;

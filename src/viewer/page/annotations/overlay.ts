@@ -2,13 +2,13 @@
 import { effect } from '@preact/signals';
 import { onNextFrame } from '../next-frame.ts';
 import type { Place, StagePanel } from '../stage.ts';
-import { type Annotations, isSameName } from './annotations.ts';
+import type { Annotations } from './annotations.ts';
 import type { ChannelRows } from './channel-rows.ts';
 import { Handles } from './handles.ts';
 import { distanceTo, type Outline, outlineOf } from './outline.ts';
 import { type Mark, paint } from './painter.ts';
 import { placedPoints } from './placing.ts';
-import { boundsOf, type Shape, textOf } from './shape.ts';
+import { boundsOf, isSameName, type Shape, textOf } from './shape.ts';
 import { type Frame, sliceFrame, spaceFrame } from './slice-frame.ts';
 
 /** Shapes that are drawn at once, in all panels. */
@@ -51,10 +51,10 @@ export class Overlay {
       // As the view has been drawn: on the same frame.
       stage.on('drawn', () => this.#draw()),
       stage.on('pointer', () => {
-        if (annotations.placing.value !== undefined && annotations.writing.value === undefined) this.#frame.ask();
+        if (annotations.placer.draft.value !== undefined && annotations.writing.value === undefined) this.#frame.ask();
       }),
       effect(() => {
-        for (const part of [annotations.version, annotations.selected, annotations.placing, annotations.writing])
+        for (const part of [annotations.version, annotations.selected, annotations.placer.draft, annotations.writing])
           void part.value;
         void annotations.drag.value;
         this.#frame.ask();
@@ -102,7 +102,7 @@ export class Overlay {
         layer.box.remove();
         this.#layers.delete(panel);
       }
-    const shown = this.#annotations.rows.value.filter(({ path }) => this.#annotations.isShown(path));
+    const shown = this.#annotations.rows.value.filter(({ path }) => this.#annotations.targets.isShown(path));
     const frames = this.#framesOf(panels);
     const limit = Math.ceil(MAX_SHAPES / Math.max(1, frames.length));
     for (const [panel, frame] of frames) this.#drawPanel(this.#layerOf(panel), frame, shown, limit);
@@ -213,9 +213,9 @@ export class Overlay {
 
   /** What is being placed: to the pointer, while the last click is still to come. */
   #draftMark(frame: Frame): Mark | undefined {
-    const { placing, writing, target, stage } = this.#annotations;
-    const draft = placing.value;
-    const info = target.value?.info;
+    const { placer, writing, targets, stage } = this.#annotations;
+    const draft = placer.draft.value;
+    const info = targets.current.value?.info;
     if (draft === undefined || info === undefined || draft.clicks.length === 0) return undefined;
     const isOpen = writing.value === undefined && stage.pointer !== undefined && draft.kind !== 'point';
     const clicks = isOpen && stage.pointer !== undefined ? [...draft.clicks, stage.pointer] : draft.clicks;

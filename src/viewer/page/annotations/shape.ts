@@ -26,6 +26,23 @@ export interface Shape {
   readonly row: Row;
 }
 
+/** Names a shape of the view. */
+export interface ShapeName {
+  readonly path: string;
+  readonly table: ShownTable;
+  readonly key: bigint;
+}
+
+/** A name without what else whoever gave it knows. */
+export function bareName({ path, table, key }: ShapeName): ShapeName {
+  return { path, table, key };
+}
+
+/** Whether two names are of one shape. */
+export function isSameName(a: ShapeName | undefined, b: ShapeName | undefined): boolean {
+  return a !== undefined && b !== undefined && a.path === b.path && a.table === b.table && a.key === b.key;
+}
+
 /** How many points a kind has; at least so many where it may have more. */
 const POINTS: Readonly<Record<ShapeKind, number>> = {
   point: 1,

@@ -3,9 +3,10 @@ import { effect } from '@preact/signals';
 import { render } from 'preact';
 import type { VolumeView } from '../volume/volume-view.ts';
 import { AnnotationSection } from './annotation-section.tsx';
-import { ANNOTATES, Annotations } from './annotations.ts';
+import { Annotations } from './annotations.ts';
 import { listenToClicks } from './clicks.ts';
 import { Overlay } from './overlay.ts';
+import { ANNOTATES } from './placer.ts';
 import { CLICKS, HINTS } from './placing.ts';
 import { showTextEditor } from './text-editor.ts';
 import './annotations.css';
@@ -23,11 +24,9 @@ export function showAnnotations(view: VolumeView, section: HTMLElement): () => v
     showHint(annotations, overlay),
     bindKeys(annotations),
     takeTurns(view, annotations),
-    view.past.on(() => {
-      annotations.past.value = view.past.at;
-    }),
+    view.past.on(() => annotations.lookAtPast()),
   ];
-  annotations.past.value = view.past.at;
+  annotations.lookAtPast();
   annotations.lookAtLayers();
   return () => {
     for (const end of ends) end();
@@ -40,19 +39,19 @@ export function showAnnotations(view: VolumeView, section: HTMLElement): () => v
 /** A tool of proofreading and a kind to place are never taken both; others are told what one does. */
 function takeTurns({ tool }: VolumeView, annotations: Annotations): () => void {
   return effect(() => {
-    if (annotations.placing.value === undefined) {
+    if (annotations.placer.draft.value === undefined) {
       if (tool.value === ANNOTATES) tool.value = '';
     } else if (tool.value === '') tool.value = ANNOTATES;
-    else if (tool.value !== ANNOTATES) annotations.letGo();
+    else if (tool.value !== ANNOTATES) annotations.placer.letGo();
   });
 }
 
 function bindKeys(annotations: Annotations): () => void {
   return annotations.stage.bind([
-    { key: 'keyp', help: 'add a point', run: () => annotations.take('point') },
-    { key: 'keyt', help: 'add a line', run: () => annotations.take('line') },
-    { key: 'keyu', help: 'add a box', run: () => annotations.take('box') },
-    { key: 'keyy', help: 'add a synapse, from pre to post', run: () => annotations.take('synapse') },
+    { key: 'keyp', help: 'add a point', run: () => annotations.placer.take('point') },
+    { key: 'keyt', help: 'add a line', run: () => annotations.placer.take('line') },
+    { key: 'keyu', help: 'add a box', run: () => annotations.placer.take('box') },
+    { key: 'keyy', help: 'add a synapse, from pre to post', run: () => annotations.placer.take('synapse') },
     {
       key: 'delete',
       help: 'delete the annotation that is selected',
@@ -66,7 +65,7 @@ function bindKeys(annotations: Annotations): () => void {
       key: 'escape',
       help: 'one step back: the text, the click, the kind, what is selected',
       when: () =>
-        [annotations.drag, annotations.writing, annotations.placing, annotations.selected].some(
+        [annotations.drag, annotations.writing, annotations.placer.draft, annotations.selected].some(
           ({ value }) => value !== undefined,
         ),
       run: () => void annotations.back(),
@@ -81,7 +80,7 @@ function showHint(annotations: Annotations, overlay: Overlay): () => void {
   hint.setAttribute('role', 'status');
   overlay.element.append(hint);
   return effect(() => {
-    const draft = annotations.placing.value;
+    const draft = annotations.placer.draft.value;
     const isOpen = draft !== undefined && draft.clicks.length < CLICKS[draft.kind];
     hint.textContent = isOpen ? `${HINTS[draft.kind][draft.clicks.length]}. Escape ends.` : '';
     annotations.stage.element.style.cursor = draft === undefined ? '' : 'crosshair';

@@ -8,6 +8,7 @@ export function startAnnotations(view: VolumeView): () => void {
   let end: (() => void) | undefined;
   let isOver = false;
   const load = async (): Promise<void> => {
+    await view.seen;
     const { showAnnotations } = await import('./show-annotations.tsx');
     if (!isOver) end = showAnnotations(view, section);
   };

@@ -23,8 +23,7 @@ export function showTextEditor(annotations: Annotations, overlay: Overlay): () =
   overlay.element.append(form);
   form.addEventListener('submit', (event) => {
     event.preventDefault();
-    annotations.write(input.value);
-    giveFocusBack();
+    if (annotations.write(input.value)) giveFocusBack();
   });
   form.addEventListener('keydown', (event) => {
     // Keys of the view are letters here.

@@ -11,14 +11,16 @@ import { HelpPanel } from './help-panel.tsx';
 /** The Butterfly mark: the list of volumes. */
 export function HomeLink(): JSX.Element {
   return (
-    <a class="help-home" href="./" title="All volumes of this server">
-      <svg width="22" height="22" viewBox="0 0 32 32" role="img" aria-label="Butterfly: all volumes of this server">
-        <path
-          fill="currentColor"
-          d="M16 8c3-7 14-8 14 0 0 6-5 8-8 9 4 1 6 4 4 8-3 5-9 1-10-6-1 7-7 11-10 6-2-4 0-7 4-8-3-1-8-3-8-9 0-8 11-7 14 0z"
-        />
-      </svg>
-    </a>
+    <h1 class="help-title">
+      <a class="help-home" href="./" title="All volumes of this server">
+        <svg width="22" height="22" viewBox="0 0 32 32" role="img" aria-label="Butterfly: all volumes of this server">
+          <path
+            fill="currentColor"
+            d="M16 8c3-7 14-8 14 0 0 6-5 8-8 9 4 1 6 4 4 8-3 5-9 1-10-6-1 7-7 11-10 6-2-4 0-7 4-8-3-1-8-3-8-9 0-8 11-7 14 0z"
+          />
+        </svg>
+      </a>
+    </h1>
   );
 }
 
@@ -48,6 +50,9 @@ export function HelpBar({ view, frame }: { readonly view: VolumeView; readonly f
         <HelpPanel keys={stage.keys} />
       </PopUp>
       <button
+        ref={(button) => {
+          frame.opener = button;
+        }}
         type="button"
         class="help-button"
         aria-label="Panels"

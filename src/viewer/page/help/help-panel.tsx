@@ -9,14 +9,15 @@ const MOUSE: readonly (readonly [what: string, does: string])[] = [
   ['Ctrl + wheel', 'zoom'],
   ['Right click', 'put this place in the middle'],
   ['Double click', 'select a segment'],
-  ['Two fingers', 'move and zoom on a touch screen'],
+  ['One finger', 'go through the slices, or turn the 3-D view'],
+  ['Two fingers', 'move, turn and zoom'],
 ];
 
 /** @param keys all that were bound. */
 export function HelpPanel({ keys }: { readonly keys: readonly KeyBinding[] }): JSX.Element {
   return (
     <div class="help">
-      <h3>Keys</h3>
+      <h2>Keys</h2>
       <dl>
         {keys.map(({ key, help }) => (
           <div key={key}>
@@ -29,7 +30,7 @@ export function HelpPanel({ keys }: { readonly keys: readonly KeyBinding[] }): J
           </div>
         ))}
       </dl>
-      <h3>Mouse</h3>
+      <h2>Mouse and touch</h2>
       <dl>
         {MOUSE.map(([what, does]) => (
           <div key={what}>

@@ -4,11 +4,13 @@ import { render } from 'preact';
 import { DockFrame } from '../volume/dock-frame.ts';
 import type { VolumeView } from '../volume/volume-view.ts';
 import { HelpBar, HomeLink } from './help-bar.tsx';
+import { letTabOut } from './let-tab-out.ts';
 
 /** Starts them. @returns a function that ends them. */
 export function startHelp(view: VolumeView): () => void {
-  const { bar, dock } = view;
+  const { bar, dock, stage } = view;
   const frame = new DockFrame(dock);
+  const keepIn = letTabOut(stage.element);
   const [home, ends] = [makePlace('help-start'), makePlace('help-end')];
   bar.prepend(home);
   bar.append(ends);
@@ -16,6 +18,7 @@ export function startHelp(view: VolumeView): () => void {
   render(<HelpBar view={view} frame={frame} />, ends);
   return () => {
     frame.end();
+    keepIn();
     for (const element of [home, ends]) {
       render(null, element);
       element.remove();

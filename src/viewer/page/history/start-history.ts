@@ -8,6 +8,7 @@ export function startHistory(view: VolumeView): () => void {
   let end: (() => void) | undefined;
   let isOver = false;
   const load = async (): Promise<void> => {
+    await view.seen;
     const { showHistory } = await import('./show-history.tsx');
     if (!isOver) end = showHistory(view, section);
   };

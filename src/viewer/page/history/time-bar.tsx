@@ -38,6 +38,8 @@ export function TimeBar(): JSX.Element | null {
           value={at ?? head}
           aria-label="Moment that is shown"
           aria-valuetext={momentText(timed)}
+          onPointerEnter={() => void machine.prepare()}
+          onFocus={() => void machine.prepare()}
           onInput={({ currentTarget }) => {
             machine.pause();
             machine.seek(Number(currentTarget.value));
@@ -71,7 +73,9 @@ function ChannelChoice({ chosen }: { readonly chosen: string }): JSX.Element {
 function Progress({ timed: { machine } }: { readonly timed: FollowedChannel }): JSX.Element | null {
   if (machine.at.value === undefined) return null;
   if (!machine.hasBodies)
-    return <p class="hist-moment">{`Only voxels go back: bodies do up to ${counted(MOST_EDITS, 'edit')}.`}</p>;
+    return (
+      <p class="hist-moment">{`Only voxels go back: bodies and annotations do up to ${counted(MOST_EDITS, 'edit')}.`}</p>
+    );
   const read = machine.reading.value;
   if (read === undefined) return null;
   return (
@@ -87,6 +91,13 @@ function momentText({ machine }: FollowedChannel): string {
   const moment = machine.moment.value;
   if (moment === undefined) return `Edit ${at.toLocaleString('en')}`;
   return `${formatWhen(moment.time, Date.now())} · ${moment.user} ${moment.words}`;
+}
+
+/** What of annotations and synapses is not as it was then. */
+function rowsText({ machine }: FollowedChannel): string {
+  if (machine.rowsAt.value === undefined) return ' · annotations as they are now';
+  const lost = machine.lostRows.value;
+  return lost === 0 ? '' : ` · without ${counted(lost, 'synapse')} whose place then is not known`;
 }
 
 /** Says over the view that it is not now. */
@@ -112,7 +123,7 @@ export function PastBand(): JSX.Element | null {
             {` by ${moment.user}`}
           </>
         )}
-        <small class="hist-aside"> · annotations as they are now</small>
+        <small class="hist-aside">{rowsText(timed)}</small>
       </span>
       <button
         type="button"

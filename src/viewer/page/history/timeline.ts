@@ -1,8 +1,9 @@
-/** All edits of a channel in memory, and the bodies after each of them: what a slider over time moves along. Pure. */
+/** All edits of a channel in memory, and the bodies and rows after each of them: what a slider over time moves along. Pure. */
 import { EditView } from '../../../../protocol/edit-view.ts';
 import { type Box, type EditEvent, readIds } from '../../../client/index.ts';
 import { userName } from '../../../client/words.ts';
 import { editWords } from './edit-words.ts';
+import { RowHistory } from './row-history.ts';
 
 /** Edits between two checkpoints, at first. */
 const CHECKPOINT_EVERY = 1_000;
@@ -41,8 +42,9 @@ interface Checkpoint {
   readonly links: Uint8Array;
 }
 
-/** The edits of one log from its first on, and bodies that can be moved to any of them. */
+/** The edits of one log from its first on, bodies that can be moved to any of them, and the rows of each. */
 export class Timeline {
+  readonly rows = new RowHistory();
   readonly #kept: Kept[] = [];
   readonly #undos = new Set<number>();
   readonly #checkpoints: Checkpoint[] = [];
@@ -97,6 +99,7 @@ export class Timeline {
       ...(joined === undefined ? {} : { joined }),
       ...(parted === undefined ? {} : { parted }),
     });
+    this.rows.add(edit);
     if (seq % this.#every === 0) this.#keepCheckpoint(seq);
   }
 

@@ -11,6 +11,7 @@ import type {
   StatResponse,
 } from 'neuroglancer/unstable/kvstore/index.js';
 import { precomputedUrl } from '../server-place.ts';
+import type { VolumeFile } from './messages.ts';
 import type { VolumeAddress } from './volume-address.ts';
 import { readAddress } from './volume-address.ts';
 
@@ -34,6 +35,8 @@ export interface ChunkFetcher {
   readonly chunk:
     | ((address: string, chunk: ChunkAddress, signal: AbortSignal | undefined) => Promise<Uint8Array>)
     | undefined;
+  /** Hears of infos that were read over HTTP. */
+  readonly readInfo?: (address: string, info: VolumeFile) => void;
 }
 
 /** Address of a file in the store. The volume is one segment, whatever its depth. */
@@ -81,6 +84,7 @@ export class ChunkStore implements KvStore {
     if (!response.ok)
       throw new Error(`${file} of ${this.volume.path}: ${(await response.text()).trim() || response.status}`);
     const bytes = await response.arrayBuffer();
+    if (file === 'info') this.#fetcher.readInfo?.(this.address, await new Response(bytes).json()); // our own server's
     return answer(new Response(bytes), bytes.byteLength);
   }
 

@@ -13,7 +13,12 @@ const refetcher = new Refetcher();
 
 channel.onmessage = ({ data }: MessageEvent<ToWorker>): void => {
   if (data.kind === 'token') line.setToken(data.token);
-  else if (data.kind === 'dirty') {
+  else if (data.kind === 'info') line.setInfo(data.address, data.info);
+  else if (data.kind === 'lossy') {
+    line.isLossy = data.isLossy;
+    // What is exact may stay, what is still under way had better come as JPEG.
+    refetcher.images((address) => line.mayBeLossy(address), data.isLossy);
+  } else if (data.kind === 'dirty') {
     const { path, boxes, seq } = data;
     refetcher.dirty(path, boxes, () => channel.postMessage({ kind: 'fresh', path, seq }));
   } else if (data.kind === 'at') {

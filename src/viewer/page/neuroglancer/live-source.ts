@@ -27,9 +27,12 @@ export function liveSourceProvider(
     async get(options) {
       const address = options.providerUrl.replace(/^\/+|\/+$/g, '');
       const { path, at, map } = readAddress(address);
-      const base = await options.registry.get({ ...options, url: `${chunkUrl(address)}|neuroglancer-precomputed:` });
+      const url = `${chunkUrl(address)}|neuroglancer-precomputed:`;
+      const [base, channel] = await Promise.all([
+        options.registry.get({ ...options, url }),
+        at === undefined && map === 'base' ? open(path) : undefined,
+      ]);
       const subsources = base.subsources.filter(({ subsource }) => subsource.local === undefined);
-      const channel = at === undefined && map === 'base' ? await open(path) : undefined;
       if (channel === undefined) return { ...base, subsources };
       const graph = { id: 'graph', default: true, subsource: { segmentationGraph: new LiveGraph(channel, past) } };
       return { ...base, subsources: [...subsources, graph] };

@@ -15,15 +15,16 @@ import { UrlHashBinding } from 'neuroglancer/unstable/ui/url_hash_binding.js';
 import { Viewer } from 'neuroglancer/unstable/viewer.js';
 import type { LiveChannel } from '../../../client/index.ts';
 import type { PastView } from '../volume/past-moment.ts';
+import type { ChunkLine } from './chunk-line.ts';
 import { chunkStoreProvider } from './chunk-store.ts';
 import { liveSourceProvider } from './live-source.ts';
-import type { WorkerName } from './messages.ts';
+import type { VolumeFile } from './messages.ts';
 import { makeContext } from './page-context.ts';
 
 /** What a viewer needs. */
 export interface ViewerParts {
   readonly element: HTMLElement;
-  readonly worker: WorkerName;
+  readonly line: ChunkLine;
   readonly token: () => string | undefined;
   /** The channel whose bodies a segmentation shows. */
   readonly open: (path: string) => Promise<LiveChannel | undefined>;
@@ -32,14 +33,18 @@ export interface ViewerParts {
 }
 
 /** Opens a viewer; once a page. */
-export function openViewer({ element, worker, token, open, past }: ViewerParts): Viewer {
-  const fetcher = { folder: worker.folder, token, chunk: undefined };
+export function openViewer({ element, line, token, open, past }: ViewerParts): Viewer {
+  const fetcher = {
+    ...{ folder: line.folder, token, chunk: undefined },
+    // The worker needs it next.
+    readInfo: (address: string, info: VolumeFile) => line.tell({ kind: 'info', address, info }),
+  };
   frontendOnlyKvStoreProviderRegistry.registerBaseKvStoreProvider(() => chunkStoreProvider(fetcher));
   registerProvider(liveSourceProvider(open, past));
   disableContextMenu();
   disableWheel();
   const display = new DisplayContext(element);
-  const viewer = new Viewer(display, { dataContext: makeContext(display, worker), showLayerDialog: false });
+  const viewer = new Viewer(display, { dataContext: makeContext(display, line), showLayerDialog: false });
   setDefaultInputEventBindings(viewer.inputEventBindings);
   const binding = new UrlHashBinding(viewer.state, viewer.dataSourceProvider.sharedKvStoreContext);
   viewer.registerDisposer(binding);

@@ -11,7 +11,7 @@ import type { DataManagementContext } from 'neuroglancer/unstable/data_managemen
 import type { DisplayContext } from 'neuroglancer/unstable/display_context.js';
 import { RefCounted } from 'neuroglancer/unstable/util/disposable.js';
 import { RPC } from 'neuroglancer/unstable/worker_rpc.js';
-import type { WorkerName } from './messages.ts';
+import type { ChunkLine } from './chunk-line.ts';
 
 /** Chunks asked for at once. A connection may have 32 pulls open. */
 const DOWNLOADS = 30;
@@ -22,24 +22,20 @@ class PageContext extends RefCounted {
   readonly chunkManager: ChunkManager;
   readonly gl: unknown;
 
-  constructor(display: DisplayContext, name: WorkerName) {
+  constructor(display: DisplayContext, { worker, isUp }: ChunkLine) {
     super();
     this.gl = display.gl;
-    this.worker = new Worker(new URL('./chunk-worker.js', import.meta.url), {
-      type: 'module',
-      name: JSON.stringify(name),
-    });
+    this.worker = worker;
     const limit = (items: number, bytes: number): CapacitySpecification =>
       new CapacitySpecification({ defaultItemLimit: items, defaultSizeLimit: bytes });
     this.chunkQueueManager = this.registerDisposer(
-      new ChunkQueueManager(new RPC(this.worker, true), display.gl, display, {
+      new ChunkQueueManager(new RPC(worker, !isUp), display.gl, display, {
         gpuMemory: limit(1e6, 1e9),
         systemMemory: limit(1e7, 2e9),
         download: limit(DOWNLOADS, Number.POSITIVE_INFINITY),
         compute: limit(128, 5e8),
       }),
     );
-    this.chunkQueueManager.registerDisposer(() => this.worker.terminate());
     this.chunkManager = this.registerDisposer(new ChunkManager(this.chunkQueueManager));
   }
 
@@ -48,10 +44,10 @@ class PageContext extends RefCounted {
   }
 }
 
-/** The context for a Viewer whose worker bears this name. */
-export function makeContext(display: DisplayContext, name: WorkerName): DataManagementContext {
+/** The context for a Viewer with this worker. */
+export function makeContext(display: DisplayContext, line: ChunkLine): DataManagementContext {
   freeReplaced();
-  return new PageContext(display, name) as unknown as DataManagementContext; // the same shape but for private parts
+  return new PageContext(display, line) as unknown as DataManagementContext; // the same shape but for private parts
 }
 
 let isMended = false;

@@ -59,15 +59,23 @@ export class Refetcher {
       scales.set(source, known);
       return known;
     };
-    this.#requeue(path, (source, chunk) => boxes.some((box) => meets(source, chunk, box, scaleOf(source))), fresh);
+    const isThis = (source: ChunkSource): boolean => isOf(source, path);
+    this.#requeue(isThis, (source, chunk) => boxes.some((box) => meets(source, chunk, box, scaleOf(source))), fresh);
   }
 
   /** All chunks of a path are out of date. */
   all(path: string): void {
     this.#requeue(
-      path,
+      (source) => isOf(source, path),
       () => true,
-      () => {},
+    );
+  }
+
+  /** Images of some addresses are to come in another form. @param isUnderWay whether only those that are being fetched now. */
+  images(isImage: (address: string) => boolean, isUnderWay: boolean): void {
+    this.#requeue(
+      ({ kvStore }) => kvStore?.store instanceof ChunkStore && isImage(kvStore.store.address),
+      (_, { state }) => !isUnderWay || state === ChunkState.DOWNLOADING,
     );
   }
 
@@ -81,11 +89,15 @@ export class Refetcher {
     return [...this.#managers].flatMap(({ sources }) => [...sources].filter((source) => isOf(source, path)));
   }
 
-  #requeue(path: string, isOut: (source: ChunkSource, chunk: Chunk) => boolean, fresh: () => void): void {
+  #requeue(
+    isThis: (source: ChunkSource) => boolean,
+    isOut: (source: ChunkSource, chunk: Chunk) => boolean,
+    fresh: () => void = () => {},
+  ): void {
     const wait: Wait = { left: new Map(), isReady: false, fresh };
     for (const manager of this.#managers) {
       for (const source of manager.sources) {
-        if (!isOf(source, path)) continue;
+        if (!isThis(source)) continue;
         for (const chunk of [...source.chunks.values()]) {
           if (!isOut(source, chunk)) continue;
           if (chunk.priorityTier === ChunkPriorityTier.VISIBLE) awaitChunk(wait, source, chunk.key);

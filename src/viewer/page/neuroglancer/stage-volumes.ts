@@ -43,6 +43,12 @@ export class StageVolumes {
     });
   }
 
+  /** Whether a chunk is there of what some layer shows. */
+  get someSeen(): boolean {
+    const layers = this.#viewer.layerManager.managedLayers.flatMap(({ layer }) => layer?.renderLayers ?? []);
+    return layers.some(({ layerChunkProgressInfo }) => layerChunkProgressInfo.numVisibleChunksAvailable > 0);
+  }
+
   /** The segments of a layer, by its name. */
   segmentsOf(name: string): Segments | undefined {
     const layer = this.#viewer.layerManager.getLayerByName(name)?.layer;

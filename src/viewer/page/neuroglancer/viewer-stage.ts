@@ -23,6 +23,10 @@ const UPRIGHT = [0, 0, 0, 1];
 /** How long a word stays, ms. */
 const SAID_MS = { info: 3_000, error: 8_000 };
 
+/** The first chunk is waited for so long at most, and looked for so often, ms. */
+const SEEN_MS = 5_000;
+const LOOK_MS = 50;
+
 /** What a stage is made of. */
 export interface StageParts {
   readonly viewer: Viewer;
@@ -58,6 +62,13 @@ export class ViewerStage implements Stage {
     viewer.navigationState.changed.add(() => this.#events.emit('view', undefined));
     viewer.perspectiveNavigationState.changed.add(() => this.#events.emit('view', undefined));
     viewer.layout.changed.add(() => this.#events.emit('view', undefined));
+  }
+
+  /** Settled once a chunk of some layer is drawn, or after a while without any. */
+  async seen(): Promise<void> {
+    const end = performance.now() + SEEN_MS;
+    while (performance.now() < end && !this.#volumes.someSeen)
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
 
   /** What is known of the channels has changed. */

@@ -72,7 +72,7 @@ function MyForm({ identity, given, done }: MyFormProps): JSX.Element {
   };
   return (
     <form class="people-form" onSubmit={save} onKeyDown={(event) => event.key === 'Escape' && done(undefined)}>
-      <label class="people-field">
+      <label class="page-field">
         Name
         <input
           ref={first}
@@ -102,10 +102,10 @@ function MyForm({ identity, given, done }: MyFormProps): JSX.Element {
         ))}
       </fieldset>
       <div class="people-buttons">
-        <button type="submit" class="people-button people-save">
+        <button type="submit" class="page-button page-go">
           Save
         </button>
-        <button type="button" class="people-button" onClick={() => done(undefined)}>
+        <button type="button" class="page-button" onClick={() => done(undefined)}>
           Cancel
         </button>
       </div>

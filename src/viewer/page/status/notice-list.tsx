@@ -9,11 +9,11 @@ export function NoticeList({ notices }: { readonly notices: Notices }): JSX.Elem
         <div key={id} class="status-notice" data-kind={kind}>
           <span>{text}</span>
           {again === undefined ? null : (
-            <button type="button" onClick={again}>
+            <button type="button" class="page-button" onClick={again}>
               Send again
             </button>
           )}
-          <button type="button" aria-label="Put this notice away" onClick={() => notices.dismiss(id)}>
+          <button type="button" class="page-button" title="Put this notice away" onClick={() => notices.dismiss(id)}>
             {again === undefined ? 'OK' : 'Forget'}
           </button>
         </div>

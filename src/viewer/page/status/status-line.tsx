@@ -1,6 +1,7 @@
 /** The status at the right of the bar, its details, and what is asked or told below it. */
 import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
+import { QualitySwitch } from '../quality/quality-offer.tsx';
 import { PopUp } from '../volume/pop-up.tsx';
 import type { VolumeView } from '../volume/volume-view.ts';
 import type { LineState } from './line-state.ts';
@@ -43,6 +44,7 @@ export function StatusLine({ view, state, notices }: StatusLineProps): JSX.Eleme
         <p class="status-meaning">{status.meaning}</p>
         {wanted === undefined ? null : <TokenForm wanted={wanted} give={(token) => view.access.give(token)} />}
         <Details view={view} state={state} />
+        <QualitySwitch quality={view.quality} />
       </PopUp>
       <NoticeList notices={notices} />
     </>

@@ -1,5 +1,6 @@
 /** The state of the line in one line of words. Pure. */
 import type { SessionState } from '../../../client/index.ts';
+import type { TokenWanted } from '../access.ts';
 
 /** A channel of the view. */
 export interface ChannelStatus {
@@ -22,7 +23,7 @@ export interface StatusFacts {
   /** How a session ended that is closed. */
   readonly ended: string | undefined;
   /** A token is wanted. */
-  readonly token: 'ends' | 'refused' | undefined;
+  readonly token: TokenWanted | undefined;
   readonly channels: readonly ChannelStatus[];
   /** Edits of before a reload that have no answer yet. */
   readonly found: number;
@@ -43,6 +44,12 @@ export interface Status {
   readonly meaning: string;
 }
 
+const TOKENS: Readonly<Record<TokenWanted, Pick<Status, 'text' | 'meaning'>>> = {
+  ends: { text: 'Token ends soon', meaning: 'Your token ends within a minute.' },
+  refused: { text: 'Token expired', meaning: 'The server does not take your token any more.' },
+  wrong: { text: 'Token not taken', meaning: 'The server did not take the token that you gave. Try another.' },
+};
+
 /** What is the most to be known, of all that holds. */
 export function statusOf(facts: StatusFacts): Status {
   const { session, ended, token, channels, found, isKept, pixels } = facts;
@@ -61,8 +68,8 @@ export function statusOf(facts: StatusFacts): Status {
     return {
       kind: 'token',
       mood: 'bad',
-      text: token === 'ends' ? 'Token ends soon' : 'Token expired',
-      meaning: `${token === 'ends' ? 'Your token ends within a minute.' : 'The server does not take your token any more.'}${unsent > 0 ? ` ${count(unsent, 'edit')} ${unsent === 1 ? 'is' : 'are'} not sent yet. ${kept}` : ''}`,
+      text: TOKENS[token].text,
+      meaning: `${TOKENS[token].meaning}${unsent > 0 ? ` ${count(unsent, 'edit')} ${unsent === 1 ? 'is' : 'are'} not sent yet. ${kept}` : ''}`,
     };
   if (session === 'offline')
     return {

@@ -1,17 +1,18 @@
 /** Asks for another token while the view stays open. */
 import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
+import type { TokenWanted } from '../access.ts';
 
 /** What it asks. */
 export interface TokenFormProps {
-  readonly wanted: 'ends' | 'refused';
+  readonly wanted: TokenWanted;
   readonly give: (token: string) => void;
 }
 
 export function TokenForm({ wanted, give }: TokenFormProps): JSX.Element {
   const input = useRef<HTMLInputElement>(null);
   useEffect(() => {
-    if (wanted === 'refused') input.current?.focus();
+    if (wanted !== 'ends') input.current?.focus();
   }, [wanted]);
   const submit = (event: Event): void => {
     event.preventDefault();
@@ -20,11 +21,13 @@ export function TokenForm({ wanted, give }: TokenFormProps): JSX.Element {
   };
   return (
     <form class="status-token" onSubmit={submit}>
-      <label>
+      <label class="page-field">
         Another token
         <input ref={input} type="password" autocomplete="current-password" required />
       </label>
-      <button type="submit">Continue</button>
+      <button type="submit" class="page-button page-go">
+        Continue
+      </button>
     </form>
   );
 }

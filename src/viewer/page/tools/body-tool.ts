@@ -82,7 +82,10 @@ export class BodyTool {
 
   /** What the pointer is over is painted from now on. */
   pick(): void {
-    const { state, hovered } = { state: this.#state, hovered: this.#state.target.value?.hovered };
+    const state = this.#state;
+    const reason = state.whyNot('paint');
+    if (reason !== undefined) return this.#view.stage.say(reason);
+    const hovered = state.target.value?.hovered;
     if (hovered === undefined || hovered.base === 0n)
       return this.#view.stage.say('There is no segment under the pointer.');
     state.value.value = hovered.base;

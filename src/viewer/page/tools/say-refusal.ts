@@ -1,5 +1,9 @@
 /** Why an edit was refused, in plain words. Pure. */
-import { BflyError, ConflictError } from '../../../client/index.ts';
+import { BflyError, ConflictError, type EditEvent } from '../../../client/index.ts';
+import { editWords } from '../history/edit-words.ts';
+
+/** Edits of others that are told; more are left to the history. */
+const TOLD = 2;
 
 /** @param what the edit, such as `The stroke`. */
 export function refusalOf(what: string, error: unknown): string {
@@ -47,5 +51,10 @@ function conflictOf({ edits, more }: ConflictError): string {
   if (names.length === 0) return 'somebody else was faster. Look at it again.';
   const others = names.length > 2 || more ? `${names.slice(0, 2).join(', ')} and others` : names.join(' and ');
   const were = names.length > 1 || more ? 'were' : 'was';
-  return `${others} ${were} faster and changed the same. Look at it again.`;
+  return `${others} ${were} faster and ${whatTheyDid(edits ?? [])}. Look at it again.`;
+}
+
+function whatTheyDid(edits: readonly EditEvent[]): string {
+  const did = edits.filter(({ ops }) => ops.length > 0).map((edit) => editWords(edit));
+  return [...new Set(did)].slice(-TOLD).join(', ') || 'changed the same';
 }

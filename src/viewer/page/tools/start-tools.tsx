@@ -173,7 +173,9 @@ class Tools {
 
   #step(step: 'undo' | 'redo'): void {
     const { stage } = this.#view;
-    const reason = this.#state.past.value === undefined ? undefined : this.#state.whyNot('merge');
+    const isNone = step === 'undo' ? !this.#own.canUndo : !this.#own.canRedo;
+    // Of layers that may not be edited that is said; what was done in others is undone all the same.
+    const reason = this.#state.past.value === undefined && !isNone ? undefined : this.#state.whyNot('paint');
     if (reason !== undefined) return stage.say(reason);
     const what = step === 'undo' ? 'Undone' : 'Redone';
     this.#own[step]().then(

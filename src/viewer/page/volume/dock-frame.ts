@@ -10,11 +10,20 @@ export class DockFrame {
   readonly isOpen: Signal<boolean>;
   /** Of the dock, for the button that opens it. */
   readonly id = 'volume-dock';
+  /** The button that opens it: has the focus again when a drawer is closed from within. */
+  opener: HTMLElement | null = null;
   readonly #dock: HTMLElement;
   readonly #small = matchMedia(SMALL);
   readonly #fit = (): void => this.#set(this.#first());
   readonly #press = (event: KeyboardEvent): void => {
-    if (event.key === 'Escape' && this.#small.matches && !event.defaultPrevented) this.#set(false);
+    if (event.key !== 'Escape' || !this.#small.matches || event.defaultPrevented) return;
+    this.#set(false);
+    this.opener?.focus();
+  };
+  /** Whoever goes on in the view has done with the drawer. */
+  readonly #leave = ({ target }: PointerEvent): void => {
+    if (!this.#small.matches || !(target instanceof Node) || this.#dock.contains(target)) return;
+    if (this.#dock.parentElement?.contains(target) === true) this.#set(false);
   };
 
   constructor(dock: HTMLElement) {
@@ -24,12 +33,17 @@ export class DockFrame {
     this.#set(this.isOpen.value);
     this.#small.addEventListener('change', this.#fit);
     dock.addEventListener('keydown', this.#press);
+    // Before Neuroglancer takes what is pressed in its panels.
+    addEventListener('pointerdown', this.#leave, { capture: true });
   }
 
   toggle(): void {
     this.#set(!this.isOpen.value);
-    // A drawer is closed at first, whatever it was the last time.
-    if (this.#small.matches) return;
+    if (this.#small.matches) {
+      // It lies over the view; and is closed at first, whatever it was the last time.
+      if (this.isOpen.value) this.#dock.querySelector('button')?.focus();
+      return;
+    }
     try {
       localStorage.setItem(KEY, this.isOpen.value ? 'open' : 'closed');
     } catch {
@@ -40,6 +54,7 @@ export class DockFrame {
   end(): void {
     this.#small.removeEventListener('change', this.#fit);
     this.#dock.removeEventListener('keydown', this.#press);
+    removeEventListener('pointerdown', this.#leave, { capture: true });
   }
 
   #set(isOpen: boolean): void {

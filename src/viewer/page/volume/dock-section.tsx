@@ -1,6 +1,7 @@
 /** Sections of the dock: each under a heading that folds it away, in the order of their numbers. */
 import type { ComponentChildren, JSX } from 'preact';
-import { useId, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
+import { useUniqueId } from '../unique-id.ts';
 
 /** What a section shows. */
 export interface DockSectionProps {
@@ -27,7 +28,7 @@ export function DockSection({
   children,
 }: DockSectionProps): JSX.Element {
   const [isOpen, setOpen] = useState(() => wasOpen(name) ?? isOpenFirst);
-  const id = useId();
+  const id = useUniqueId();
   const toggle = (): void => {
     setOpen(!isOpen);
     keepOpen(name, !isOpen);

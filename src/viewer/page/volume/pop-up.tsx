@@ -1,6 +1,7 @@
 /** A button that opens a panel below itself: closed by Escape, by the button, and by a press anywhere else. */
 import type { ComponentChildren, JSX } from 'preact';
-import { useEffect, useId, useRef } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
+import { useUniqueId } from '../unique-id.ts';
 
 /** What it shows. */
 export interface PopUpProps {
@@ -19,7 +20,7 @@ export interface PopUpProps {
 export function PopUp({ isOpen, setOpen, label, button, buttonLabel, children, ...props }: PopUpProps): JSX.Element {
   const place = useRef<HTMLDivElement>(null);
   const opener = useRef<HTMLButtonElement>(null);
-  const id = useId();
+  const id = useUniqueId();
   useEffect(() => {
     if (!isOpen) return undefined;
     const press = (event: PointerEvent): void => {

@@ -3,9 +3,10 @@ import { signal } from '@preact/signals';
 import type { Session } from '../../../client/index.ts';
 import type { Access } from '../access.ts';
 import type { KeptWriters } from '../kept-writers.ts';
-import type { FromWorker, ToWorker } from '../neuroglancer/messages.ts';
+import type { ChunkLine } from '../neuroglancer/chunk-line.ts';
 import { openViewer } from '../neuroglancer/open-viewer.ts';
 import { ViewerStage } from '../neuroglancer/viewer-stage.ts';
+import { ImageQuality } from '../quality/image-quality.ts';
 import { takeToken } from '../token.ts';
 import { OpenChannels } from './open-channels.ts';
 import { startParts } from './parts.ts';
@@ -17,27 +18,27 @@ import './volume.css';
 /** What a view needs. */
 export interface VolumeDeps {
   readonly session: Session;
-  /** The page's folder on the server. */
-  readonly folder: string;
+  /** Begun meanwhile. */
+  readonly line: ChunkLine;
   readonly access: Access;
   readonly kept: KeptWriters;
 }
 
 /** Shows the view that the address names. @returns a function that ends it. */
-export function showVolume(root: HTMLElement, { session, folder, access, kept }: VolumeDeps): () => void {
+export function showVolume(root: HTMLElement, { session, line, access, kept }: VolumeDeps): () => void {
   const { bar, element, dock } = layOut(root);
-  const line = new BroadcastChannel(`bfly-${crypto.getRandomValues(new Uint32Array(4)).join('-')}`);
-  const tellWorker = (message: ToWorker): void => line.postMessage(message);
-  const listeners = new Set<(message: FromWorker) => void>();
-  line.onmessage = ({ data }: MessageEvent<FromWorker>): void => {
-    for (const listener of listeners) listener(data);
+  const { tell: tellWorker, on: onWorker } = line;
+  // It may have begun before the server was given a token.
+  const tellToken = (): void => {
+    const token = takeToken();
+    if (token !== undefined) tellWorker({ kind: 'token', token });
   };
+  tellToken();
+  onWorker(({ kind }) => kind === 'ready' && tellToken());
   const channels = new OpenChannels(session, (open) => tellChanges(open, tellWorker));
-  const token = takeToken();
   const past = new PastMoment();
   const viewer = openViewer({
-    ...{ element, past },
-    worker: { channel: line.name, folder, ...(token === undefined ? {} : { token }) },
+    ...{ element, line, past },
     token: takeToken,
     open: async (path) => {
       const { info, channel } = await channels.of(path);
@@ -49,14 +50,13 @@ export function showVolume(root: HTMLElement, { session, folder, access, kept }:
     channelOf: (path) => channels.of(path),
     showAt: (path, at, boxes) => tellWorker({ kind: 'at', path, at, ...(boxes === undefined ? {} : { boxes }) }),
   });
-  const onWorker = (listener: (message: FromWorker) => void): (() => void) => {
-    listeners.add(listener);
-    return () => void listeners.delete(listener);
-  };
   const refresh = (): void => void channels.refresh().then((isOther) => isOther && stage.tellVolumes());
   const ends = [session.on('renewed', refresh), session.on('state', (state) => state === 'live' && refresh())];
   const tool = signal('');
-  const view: VolumeView = { session, stage, channels, past, dock, bar, tool, access, kept, tellWorker, onWorker };
+  const view: VolumeView = {
+    ...{ session, stage, channels, past, dock, bar, tool, access, kept, tellWorker, onWorker },
+    ...{ quality: new ImageQuality(line), seen: stage.seen() },
+  };
   const end = startParts(view);
   // For scripts on the page, and for tests.
   Object.assign(window, { viewer, bfly: view });
@@ -64,8 +64,8 @@ export function showVolume(root: HTMLElement, { session, folder, access, kept }:
     for (const stop of ends) stop();
     end();
     channels.close();
-    line.close();
     viewer.dispose();
+    line.close();
   };
 }
 

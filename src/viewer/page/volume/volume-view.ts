@@ -4,6 +4,7 @@ import type { Session } from '../../../client/index.ts';
 import type { Access } from '../access.ts';
 import type { KeptWriters } from '../kept-writers.ts';
 import type { FromWorker, ToWorker } from '../neuroglancer/messages.ts';
+import type { ImageQuality } from '../quality/image-quality.ts';
 import type { Stage } from '../stage.ts';
 import type { OpenChannels } from './open-channels.ts';
 import type { PastMoment } from './past-moment.ts';
@@ -25,6 +26,10 @@ export interface VolumeView {
   readonly access: Access;
   /** Edits that outlive the page. */
   readonly kept: KeptWriters;
+  /** Whether images come exactly as they are. */
+  readonly quality: ImageQuality;
+  /** Settled once something of a volume is to be seen, or will not be for a while: what nobody waits for to see it is loaded then. */
+  readonly seen: Promise<void>;
   /** Tells the chunk worker something. */
   readonly tellWorker: (message: ToWorker) => void;
   /** Hears of the chunk worker's connection. @returns a function that ends it. */

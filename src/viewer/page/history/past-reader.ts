@@ -1,0 +1,3 @@
+/** What reads the past, loaded when somebody looks at it. */
+export { FileRows } from './file-rows.ts';
+export { Timeline } from './timeline.ts';

@@ -48,7 +48,7 @@ export class ViewerPage {
     this.context = context;
     this.page = page;
     page.on('console', (message) => {
-      if (message.type() === 'error') this.complaints.push(message.text());
+      if (message.type() === 'error') this.complaints.push(`${message.text()} ${message.location().url}`);
     });
     context.on('request', (request) => {
       const asset = /\/assets\/([^/?#]+)$/.exec(request.url())?.[1];

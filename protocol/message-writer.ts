@@ -103,6 +103,7 @@ export class MessageWriter {
       case 'object':
         if (value === null) return this.byte(0xc0);
         if (Array.isArray(value)) return this.#array(value);
+        if (value instanceof Uint8Array) return this.#bin(value);
         if (Object.getPrototypeOf(value) === Object.prototype) return this.#map(value as Record<string, unknown>);
     }
     this.raw(pack(value));
@@ -122,6 +123,17 @@ export class MessageWriter {
       this.#string(key);
       this.value(map[key]);
     }
+  }
+
+  #bin(bytes: Uint8Array): void {
+    const { length } = bytes;
+    const width = length < 0x100 ? 1 : length < 0x1_0000 ? 2 : 4;
+    const at = this.skip(1 + width);
+    this.#bytes[at] = width === 1 ? 0xc4 : width === 2 ? 0xc5 : 0xc6;
+    if (width === 1) this.#bytes[at + 1] = length;
+    else if (width === 2) this.#view.setUint16(at + 1, length);
+    else this.#view.setUint32(at + 1, length);
+    this.raw(bytes);
   }
 
   /** The head of a list or a map. @param few of up to 15. @param token of more. */

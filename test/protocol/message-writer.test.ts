@@ -44,16 +44,20 @@ describe('MessageWriter', () => {
     );
   });
 
-  it.each([15, 16, 31, 32, 65_535, 65_536])('writes lists, maps and texts of %i as pack does', (count) => {
-    const writer = new MessageWriter();
-    const list = Array.from({ length: count }, () => 1);
-    const map = Object.fromEntries(list.map((one, i) => [`k${i}`, one]));
-    for (const value of [list, map, 'x'.repeat(count), 'é'.repeat(count)]) {
-      writer.end = 0;
-      writer.value(value);
-      expect(Buffer.compare(writer.part(0), pack(value))).toBe(0);
-    }
-  });
+  it.each([15, 16, 31, 32, 255, 256, 65_535, 65_536])(
+    'writes lists, maps, texts and bytes of %i as pack does',
+    (count) => {
+      const writer = new MessageWriter();
+      const list = Array.from({ length: count }, () => 1);
+      const map = Object.fromEntries(list.map((one, i) => [`k${i}`, one]));
+      const bytes = new Uint8Array(count).fill(7);
+      for (const value of [list, map, 'x'.repeat(count), 'é'.repeat(count), bytes, Buffer.from(bytes)]) {
+        writer.end = 0;
+        writer.value(value);
+        expect(Buffer.compare(writer.part(0), pack(value))).toBe(0);
+      }
+    },
+  );
 
   it('writes bytes, numbers and texts without tokens', () => {
     const writer = new MessageWriter(1);

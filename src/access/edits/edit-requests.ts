@@ -54,10 +54,12 @@ export class EditRequests {
   #lastWriter = { name: '', path: '', key: '' };
   #answers: WaitingEdit[] = [];
   /** Writers that this session has used or asked for: their edits are its own. By name, see `nameOf`. */
-  readonly writers = new Set<string>();
+  readonly #writers: Set<string>;
 
-  constructor(context: SessionContext) {
+  /** @param writers of the session; added to. */
+  constructor(context: SessionContext, writers: Set<string>) {
     this.#context = context;
+    this.#writers = writers;
     const { limits, now } = context.home;
     this.#rate = new TokenBucket(limits.editsPerSecond, limits.editsBurst, now());
     this.#inbox = new BulkInbox(now);
@@ -159,11 +161,11 @@ export class EditRequests {
   }
 
   #own(writer: string): void {
-    if (this.writers.has(writer)) return;
-    this.writers.add(writer);
-    if (this.writers.size <= MAX_WRITERS) return;
-    for (const oldest of this.writers) {
-      this.writers.delete(oldest);
+    if (this.#writers.has(writer)) return;
+    this.#writers.add(writer);
+    if (this.#writers.size <= MAX_WRITERS) return;
+    for (const oldest of this.#writers) {
+      this.#writers.delete(oldest);
       return;
     }
   }

@@ -5,14 +5,11 @@ import { BflyError, CLOSE_CODES, MalformedFrame } from '../../../protocol/errors
 import { FRAME, MAX_REPLY, WINDOW } from '../../../protocol/limits.ts';
 import type { ClientMessage, Hello, ServerMessage, Welcome, Wire } from '../../../protocol/messages.ts';
 import { notFound } from '../../core/core.ts';
-import { EditRequests } from '../edits/edit-requests.ts';
-import { PullRequests } from '../pulls/pull-requests.ts';
-import { Subscriptions } from '../subscriptions/subscriptions.ts';
 import type { Connection, ConnectionEvents } from '../transport/transport.ts';
-import { Questions } from './questions.ts';
 import { SendQueue } from './send-queue.ts';
 import { SessionAuth } from './session-auth.ts';
 import type { OpenRequest, SessionContext, SessionHome } from './session-context.ts';
+import { SessionWork } from './session-work.ts';
 import { TokenBucket } from './token-bucket.ts';
 
 /** What this server knows of the protocol. */
@@ -37,16 +34,6 @@ const CUT_OFF_BYTES = 3 * 1024 * 1024;
 const ABUSE_BURSTS = 10;
 const ABUSE_WINDOW_MS = 10_000;
 
-/** What a welcomed session is made of. */
-interface Work {
-  readonly context: SessionContext;
-  readonly queue: SendQueue;
-  readonly pulls: PullRequests;
-  readonly questions: Questions;
-  readonly edits: EditRequests;
-  readonly subscriptions: Subscriptions;
-}
-
 /** A session from the handshake to the close. */
 export class Session implements ConnectionEvents {
   readonly remoteAddress: string;
@@ -56,7 +43,7 @@ export class Session implements ConnectionEvents {
   readonly #requests = new Map<number, OpenRequest>();
   readonly #frames: TokenBucket;
   readonly #control: TokenBucket;
-  #work: Work | undefined;
+  #work: SessionWork | undefined;
   readonly #auth: SessionAuth;
   readonly #bearer: string | undefined;
   /** Frames that came before WELCOME and wait for it; undefined while nothing is looked at. */
@@ -174,7 +161,7 @@ export class Session implements ConnectionEvents {
     if (this.#helloTimer !== undefined) clearTimeout(this.#helloTimer);
     this.#closed = true;
     this.#dropRequests();
-    this.#work?.edits.close();
+    this.#work?.close();
     this.#onClosed();
   }
 
@@ -194,9 +181,7 @@ export class Session implements ConnectionEvents {
     if (this.#closed || !this.welcomed || this.#early !== undefined) return;
     this.#auth.sweep();
     if (this.#closed) return;
-    this.#work?.pulls.sweep(now);
-    this.#work?.edits.sweep(now);
-    this.#work?.subscriptions.sweep();
+    this.#work?.sweep(now);
     const { pingMs, pongMs, stuckMs } = this.#home.timings;
     if (this.#connection.bufferedBytes() === 0) this.#lastProgress = now;
     else if (now - this.#lastProgress >= stuckMs) return this.#cutOff(CLOSE_CODES.DEAD, 'nothing leaves the socket');
@@ -349,19 +334,14 @@ export class Session implements ConnectionEvents {
       error: (id, fault) => this.#error(id, fault),
       pump: () => this.#pump(),
     };
-    const edits = new EditRequests(context);
-    const subscriptions = new Subscriptions(context, edits.writers);
-    this.#work = {
-      ...{ context, queue, edits, subscriptions },
-      pulls: new PullRequests(context),
-      questions: new Questions(context, edits.writers),
-    };
+    const work = new SessionWork(context);
+    this.#work = work;
     const greet = (resume: Wire[]): void => this.#greet(hello, session, { win, frame, resume });
     if (hello.resume === undefined || hello.resume.length === 0) {
       greet([]);
       return done();
     }
-    subscriptions
+    work.subscriptions
       .resume(hello.resume)
       .then(({ replies, begin }) => {
         // They were taken up for a connection that has gone meanwhile.

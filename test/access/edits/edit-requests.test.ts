@@ -19,7 +19,7 @@ class Stage {
   constructor(submit: (request: EditRequest) => Promise<EditOutcome>) {
     const log = { knows: () => false, lastOf: () => 0, submit };
     // As much of a session as edits need.
-    this.edits = new EditRequests({
+    const context = {
       home: { limits: { ...DEFAULT_LIMITS, ...RATE }, now: () => this.now, peekLog: () => ({ log }) },
       requests: new Map(),
       connection: { cork: (work: () => void) => work() },
@@ -27,7 +27,8 @@ class Stage {
       checkRead: () => {},
       send: (message: ServerMessage) => this.replies.push(message),
       error: (_id: number, fault: BflyError) => this.replies.push(fault),
-    } as unknown as SessionContext);
+    } as unknown as SessionContext;
+    this.edits = new EditRequests(context, new Set());
   }
 
   /** Sends an edit. @returns its reply. */

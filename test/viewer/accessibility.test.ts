@@ -141,6 +141,17 @@ describeInBrowser('the page, for who does not see it or has no mouse', () => {
       expect(all).toContain(one);
   }, 180_000);
 
+  it('reads out what is said at the bottom of the window, and errors at once', async () => {
+    const messages = page.locator('#neuroglancer-status-container');
+    const status = page.getByRole('status').filter({ has: messages });
+    await page.evaluate(() => window.bfly.stage.say('a word'));
+    await status.getByRole('listitem').filter({ hasText: 'a word' }).waitFor();
+    await page.evaluate(() => window.bfly.stage.say('a refusal', 'error'));
+    await status.getByRole('alert').filter({ hasText: 'a refusal' }).waitFor();
+    expect(await status.getByRole('alert').filter({ hasText: 'a word' }).count()).toBe(0);
+    expect(await status.getAttribute('aria-atomic')).toBe('false');
+  }, 180_000);
+
   it('closes what is open with Escape, and gives the focus back', async () => {
     const help = page.getByRole('button', { name: 'Help (?)' });
     await help.focus();
@@ -155,5 +166,22 @@ describeInBrowser('the page, for who does not see it or has no mouse', () => {
     await page.keyboard.press('Escape');
     await form.waitFor({ state: 'hidden' });
     expect(await focused()).toBe('Change your name and colour');
+  }, 180_000);
+
+  it('says what is missing where the browser has no WebGL 2, and leads home', async () => {
+    const bare = await context.newPage();
+    await bare.addInitScript(() => {
+      const { getContext } = HTMLCanvasElement.prototype;
+      HTMLCanvasElement.prototype.getContext = function (this: HTMLCanvasElement, kind: string, ...rest: unknown[]) {
+        return kind === 'webgl2' ? null : Reflect.apply(getContext, this, [kind, ...rest]);
+      } as typeof getContext;
+    });
+    await bare.goto(url(`?open=${EM},${SEGMENTS}`));
+    await bare.getByRole('heading', { name: 'This browser has no WebGL 2' }).waitFor();
+    await bare.getByRole('alert').filter({ hasText: 'Turn on hardware acceleration' }).waitFor();
+    expect(await faults(bare)).toEqual([]);
+    await bare.getByRole('link', { name: 'All volumes of this server' }).click();
+    await bare.locator('.home-canvas').nth(1).waitFor();
+    await bare.close();
   }, 180_000);
 });

@@ -7,6 +7,8 @@ import { EM, SEGMENTS, startViewerServer, type ViewerServer } from '../support/v
 
 /** What a finger hits, CSS pixels. */
 const FINGER = 40;
+/** A row of a list, CSS pixels. */
+const ROW = 44;
 const READY_MS = 60_000;
 const SCREENS = [
   { name: 'a phone', width: 390, height: 844 },
@@ -46,6 +48,10 @@ describeInBrowser('on a touch screen', () => {
       expect(await outside(page, '.volume-bar')).toEqual([]);
       if (isDrawer) await panels.tap();
       await page.locator('.dock-toggle').first().waitFor();
+      await annotate(page);
+      const row = await page.locator('.annotation-row').first().boundingBox();
+      expect(row?.height).toBeGreaterThanOrEqual(ROW);
+      expect(await page.locator('.annotation-row button').count()).toBeGreaterThanOrEqual(3);
       expect(await tooSmall(page, '.volume-dock'), 'dock').toEqual([]);
       if (isDrawer) {
         await page.touchscreen.tap(15, height / 2);
@@ -57,6 +63,16 @@ describeInBrowser('on a touch screen', () => {
     90_000,
   );
 });
+
+/** Puts a point in, and waits for its row. */
+async function annotate(page: Page): Promise<void> {
+  await page.evaluate(async (at) => {
+    const channel = window.bfly.stage.volumes.find((volume) => volume.path === at)?.channel;
+    const rows = [{ kind: 'point', points: [100, 100, 125], text: 'a note' }];
+    await channel?.edit([{ op: 'put', table: 'annotation', rows }]);
+  }, SEGMENTS);
+  await page.locator('.annotation-row').first().waitFor();
+}
 
 /** Fingers on the first slice: two of them move it and zoom, one goes through the slices, as Neuroglancer has it. */
 async function checkFingers(page: Page, context: BrowserContext): Promise<void> {
@@ -150,7 +166,7 @@ class Fingers {
 
 const CONTROLS = ':is(a, button, select, input, summary)';
 
-/** Controls that are smaller than a finger, but for rows of annotations; a link that fills its card is as large as that, a choice as its label. */
+/** Controls that are smaller than a finger; a link that fills its card is as large as that, a choice as its label. */
 function tooSmall(page: Page, area: string): Promise<string[]> {
   return page.evaluate(
     ([selector, least]) =>
@@ -161,7 +177,7 @@ function tooSmall(page: Page, area: string): Promise<string[]> {
         const isSmall = width > 0 && (width < least || height < least);
         return isSmall ? [`${control.outerHTML.slice(0, 120)}: ${width} × ${height}`] : [];
       }),
-    [`${area} ${CONTROLS}:not(.annotation-row *)`, FINGER - 0.5] as const,
+    [`${area} ${CONTROLS}`, FINGER - 0.5] as const,
   );
 }
 

@@ -8,8 +8,8 @@ import { filterShapes, rowsInSight, type ShapeFilter } from './filter-shapes.ts'
 import { Icon } from './icons.tsx';
 import { isSameName, SHOWN_TABLES, type Shape, type ShapeName, textOf } from './shape.ts';
 
-/** CSS pixels; that of `.annotation-row`. */
-const ROW_HEIGHT = 36;
+/** CSS pixels; fingers need room. */
+const ROW_HEIGHT = matchMedia('(pointer: coarse)').matches ? 44 : 36;
 /** While many rows change the list is made anew so often, ms. */
 const PAUSE_MS = 250;
 /** Up to so many rows it is made at once. */
@@ -152,7 +152,7 @@ function Row({ annotations, entry, index, count, isActive, onFocus }: RowProps):
       aria-current={isSameName(annotations.selected.value, entry)}
       aria-setsize={count}
       aria-posinset={index + 1}
-      style={{ top: `${index * ROW_HEIGHT}px` }}
+      style={{ top: `${index * ROW_HEIGHT}px`, height: `${ROW_HEIGHT}px` }}
     >
       <button
         type="button"

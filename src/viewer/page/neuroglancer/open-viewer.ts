@@ -17,6 +17,7 @@ import type { LiveChannel } from '../../../client/index.ts';
 import type { PastView } from '../volume/past-moment.ts';
 import type { ChunkLine } from './chunk-line.ts';
 import { chunkStoreProvider } from './chunk-store.ts';
+import { letMessagesBeHeard } from './heard-messages.ts';
 import { liveSourceProvider } from './live-source.ts';
 import type { VolumeFile } from './messages.ts';
 import { makeContext } from './page-context.ts';
@@ -32,7 +33,7 @@ export interface ViewerParts {
   readonly past: PastView;
 }
 
-/** Opens a viewer; once a page. */
+/** Opens a viewer; once a page. @throws Error where the browser has no WebGL 2. */
 export function openViewer({ element, line, token, open, past }: ViewerParts): Viewer {
   const fetcher = {
     ...{ folder: line.folder, token, chunk: undefined },
@@ -43,6 +44,7 @@ export function openViewer({ element, line, token, open, past }: ViewerParts): V
   registerProvider(liveSourceProvider(open, past));
   disableContextMenu();
   disableWheel();
+  letMessagesBeHeard();
   const display = new DisplayContext(element);
   const viewer = new Viewer(display, { dataContext: makeContext(display, line), showLayerDialog: false });
   setDefaultInputEventBindings(viewer.inputEventBindings);

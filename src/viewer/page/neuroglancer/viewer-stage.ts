@@ -1,5 +1,4 @@
 /** Neuroglancer as the Stage of our panels and tools. */
-import { StatusMessage } from 'neuroglancer/unstable/status.js';
 import type { Viewer } from 'neuroglancer/unstable/viewer.js';
 import { Emitter } from '../../../client/events.ts';
 import { onNextFrame } from '../next-frame.ts';
@@ -14,6 +13,7 @@ import type {
   StageVolume,
 } from '../stage.ts';
 import type { OpenChannel } from '../volume/open-channels.ts';
+import { showMessage } from './heard-messages.ts';
 import { stagePanel } from './stage-panel.ts';
 import { StageVolumes } from './stage-volumes.ts';
 
@@ -214,7 +214,7 @@ export class ViewerStage implements Stage {
   }
 
   say(text: string, kind: 'info' | 'error' = 'info'): void {
-    StatusMessage.showTemporaryMessage(text, SAID_MS[kind]);
+    showMessage(text, SAID_MS[kind], kind === 'error');
   }
 }
 

@@ -4,10 +4,11 @@ import type { Session } from '../../../client/index.ts';
 import type { Access } from '../access.ts';
 import type { KeptWriters } from '../kept-writers.ts';
 import type { ChunkLine } from '../neuroglancer/chunk-line.ts';
-import { openViewer } from '../neuroglancer/open-viewer.ts';
+import { openViewer, type ViewerParts } from '../neuroglancer/open-viewer.ts';
 import { ViewerStage } from '../neuroglancer/viewer-stage.ts';
 import { ImageQuality } from '../quality/image-quality.ts';
 import { takeToken } from '../token.ts';
+import { hasWebGl, showNoWebGl } from './no-webgl.ts';
 import { OpenChannels } from './open-channels.ts';
 import { startParts } from './parts.ts';
 import { PastMoment } from './past-moment.ts';
@@ -37,7 +38,7 @@ export function showVolume(root: HTMLElement, { session, line, access, kept }: V
   onWorker(({ kind }) => kind === 'ready' && tellToken());
   const channels = new OpenChannels(session, (open) => tellChanges(open, tellWorker));
   const past = new PastMoment();
-  const viewer = openViewer({
+  const viewer = tryToOpen({
     ...{ element, line, past },
     token: takeToken,
     open: async (path) => {
@@ -45,6 +46,12 @@ export function showVolume(root: HTMLElement, { session, line, access, kept }: V
       return info.type === 'segmentation' ? channel : undefined;
     },
   });
+  if (viewer === undefined) {
+    showNoWebGl(root);
+    channels.close();
+    line.close();
+    return () => {};
+  }
   const stage = new ViewerStage({
     ...{ viewer, element },
     channelOf: (path) => channels.of(path),
@@ -67,6 +74,17 @@ export function showVolume(root: HTMLElement, { session, line, access, kept }: V
     viewer.dispose();
     line.close();
   };
+}
+
+/** @returns undefined where the browser cannot draw. */
+function tryToOpen(parts: ViewerParts): ReturnType<typeof openViewer> | undefined {
+  try {
+    return openViewer(parts);
+  } catch (error) {
+    // Asked only now: a context takes its time.
+    if (hasWebGl()) throw error;
+    return undefined;
+  }
 }
 
 function layOut(root: HTMLElement): { bar: HTMLElement; element: HTMLElement; dock: HTMLElement } {

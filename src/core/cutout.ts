@@ -9,6 +9,7 @@ import { TILE_HEADER_BYTES, TileFlag } from '../../protocol/tile-frame.ts';
 import { type Box, BYTES_PER_VOXEL, boxShape, type MipInfo } from '../../protocol/volume.ts';
 import { boxVolume } from '../query/box.ts';
 import { copyBox } from '../query/copy-box.ts';
+import { BoxRoom, MAX_ROOM_BYTES } from '../query/copy-rows.ts';
 import { tileBox, tilesIn, tilesOf } from '../query/tile-grid.ts';
 import type { Channel } from './channel.ts';
 import type { Reading } from './reading.ts';
@@ -84,13 +85,16 @@ export class Cutout {
 
   /** Writes a part from tiles that are at hand; false where some are not. Zeros outside the volume. */
   #assembleNow(part: Box, into: Uint8Array): boolean {
-    const target = into.subarray(0, boxVolume(part) * this.#voxelBytes);
+    const bytes = boxVolume(part) * this.#voxelBytes;
+    const room = bytes <= MAX_ROOM_BYTES ? BoxRoom.get() : undefined;
+    const target = room?.target(bytes) ?? into.subarray(0, bytes);
     if (!isCovered(this.#level, part)) target.fill(0);
     for (const tile of tilesIn(tilesOf(this.#level, part))) {
       const frame = this.#reader.peek(this.#channel, this.#mip, tile, 'raw', false, this.#reading);
       if (frame === undefined) return false;
-      copyTile(frame, tileBox(this.#level, tile[0], tile[1], tile[2]), target, part, this.#voxelBytes);
+      copyTile(frame, tileBox(this.#level, tile[0], tile[1], tile[2]), target, part, this.#voxelBytes, room);
     }
+    if (room !== undefined) into.set(target);
     return true;
   }
 
@@ -134,10 +138,19 @@ function isCovered({ offset, shape }: MipInfo, box: Box): boolean {
   return true;
 }
 
-/** Copies a raw or FILL frame's part of a box. */
-export function copyTile(frame: Uint8Array, box: Box, target: Uint8Array, targetBox: Box, voxelBytes: number): void {
+/** Copies a raw or FILL frame's part of a box. @param room where `target` is part of one. */
+export function copyTile(
+  frame: Uint8Array,
+  box: Box,
+  target: Uint8Array,
+  targetBox: Box,
+  voxelBytes: number,
+  room?: BoxRoom,
+): void {
   const payload = frame.subarray(TILE_HEADER_BYTES);
-  if (((frame[8] as number) & TileFlag.FILL) === 0) copyBox(payload, box, target, targetBox, voxelBytes);
+  if (((frame[8] as number) & TileFlag.FILL) === 0)
+    if (room === undefined) copyBox(payload, box, target, targetBox, voxelBytes);
+    else room.copy(payload, box, target, targetBox, voxelBytes);
   else fillBox(payload, box, target, targetBox, voxelBytes);
 }
 

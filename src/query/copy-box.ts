@@ -18,23 +18,9 @@ export function copyBox(
   targetBox: Box,
   bytesPerVoxel: number,
 ): void {
-  const common = intersect(sourceBox, targetBox);
-  if (common === undefined) return;
-  const sourceRow = (sourceBox[3] - sourceBox[0]) * bytesPerVoxel;
-  const targetRow = (targetBox[3] - targetBox[0]) * bytesPerVoxel;
-  const sourcePlane = sourceRow * (sourceBox[4] - sourceBox[1]);
-  const targetPlane = targetRow * (targetBox[4] - targetBox[1]);
-  const rowBytes = (common[3] - common[0]) * bytesPerVoxel;
-  const rows = common[4] - common[1];
-  const from =
-    (common[2] - sourceBox[2]) * sourcePlane +
-    (common[1] - sourceBox[1]) * sourceRow +
-    (common[0] - sourceBox[0]) * bytesPerVoxel;
-  const to =
-    (common[2] - targetBox[2]) * targetPlane +
-    (common[1] - targetBox[1]) * targetRow +
-    (common[0] - targetBox[0]) * bytesPerVoxel;
-  const planes = common[5] - common[2];
+  const plan = planCopy(sourceBox, targetBox, bytesPerVoxel);
+  if (plan === undefined) return;
+  const { from, to, sourceRow, targetRow, sourcePlane, targetPlane, rowBytes, rows, planes } = plan;
   if (rowBytes === sourceRow && rowBytes === targetRow) {
     // Whole rows on both sides: each plane is one run.
     for (let z = 0; z < planes; z++)
@@ -44,9 +30,8 @@ export function copyBox(
       );
     return;
   }
-  const strides = { sourceRow, targetRow, sourcePlane, targetPlane, rowBytes, rows, planes };
   if (rowBytes <= SHORT_ROW_BYTES) {
-    copyShortRows(source, from, target, to, strides);
+    copyShortRows(source, from, target, to, plan);
     return;
   }
   for (let z = 0; z < planes; z++) {
@@ -54,6 +39,34 @@ export function copyBox(
     let t = to + z * targetPlane;
     for (let y = 0; y < rows; y++, s += sourceRow, t += targetRow) target.set(source.subarray(s, s + rowBytes), t);
   }
+}
+
+/** Where the common part of two boxes lies in the bytes of either; undefined: there is none. */
+export function planCopy(sourceBox: Box, targetBox: Box, bytesPerVoxel: number): CopyPlan | undefined {
+  const common = intersect(sourceBox, targetBox);
+  if (common === undefined) return undefined;
+  const sourceRow = (sourceBox[3] - sourceBox[0]) * bytesPerVoxel;
+  const targetRow = (targetBox[3] - targetBox[0]) * bytesPerVoxel;
+  const sourcePlane = sourceRow * (sourceBox[4] - sourceBox[1]);
+  const targetPlane = targetRow * (targetBox[4] - targetBox[1]);
+  const from =
+    (common[2] - sourceBox[2]) * sourcePlane +
+    (common[1] - sourceBox[1]) * sourceRow +
+    (common[0] - sourceBox[0]) * bytesPerVoxel;
+  const to =
+    (common[2] - targetBox[2]) * targetPlane +
+    (common[1] - targetBox[1]) * targetRow +
+    (common[0] - targetBox[0]) * bytesPerVoxel;
+  const rowBytes = (common[3] - common[0]) * bytesPerVoxel;
+  const [rows, planes] = [common[4] - common[1], common[5] - common[2]];
+  return { from, to, sourceRow, targetRow, sourcePlane, targetPlane, rowBytes, rows, planes };
+}
+
+/** Rows of bytes to copy from one buffer to another. All in bytes but the counts. */
+export interface CopyPlan extends Strides {
+  /** Where the first row begins. */
+  readonly from: number;
+  readonly to: number;
 }
 
 interface Strides {

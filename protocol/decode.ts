@@ -26,6 +26,7 @@ import { CLIENT_GUARD, guard, peekHead, withoutFloats } from './guard.ts';
 import { InfoMemo } from './info-memo.ts';
 import {
   type ClientMessage,
+  type Edit,
   FrameType,
   type Hello,
   type ResumeRequest,
@@ -336,18 +337,23 @@ function readEdit(id: number, f: readonly unknown[], loose: readonly unknown[]):
   const wseq = readInt(f[4], 'wseq', 1, Number.MAX_SAFE_INTEGER);
   const base = optional(f[5], (v) => readSize(v, 'base')) ?? null;
   const ops = owned(readOps(f[6], loose[6]));
-  // Most have no options: an object made at once is cheaper than one that is spread together.
-  if (f[7] === undefined) return { kind: 'EDIT', id, path, wid, wseq, base, ops };
+  const message: Mutable<Edit> = { kind: 'EDIT', id, path, wid, wseq, base, ops };
+  if (f[7] === undefined) return message;
+  // One by one: to spread them together costs as much as all the rest.
   const o = readOptions(f[7]);
-  return {
-    ...{ kind: 'EDIT', id, path, wid, wseq, base, ops },
-    ...withoutUndefined({
-      epoch: optional(o['epoch'], readEpoch),
-      policy: optional(o['policy'], (v) => readOneOf(v, 'policy', ['none', 'scope', 'strict'])),
-      note: optional(o['note'], (v) => readString(v, 'note', 1_024)),
-    }),
-  };
+  const epoch = optional(o['epoch'], readEpoch);
+  const policy = optional(o['policy'], readPolicy);
+  const note = optional(o['note'], readNote);
+  if (epoch !== undefined) message.epoch = epoch;
+  if (policy !== undefined) message.policy = policy;
+  if (note !== undefined) message.note = note;
+  return message;
 }
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+const POLICIES = ['none', 'scope', 'strict'] as const;
+const readPolicy = (value: unknown): (typeof POLICIES)[number] => readOneOf(value, 'policy', POLICIES);
+const readNote = (value: unknown): string => readString(value, 'note', 1_024);
 
 function readHistory(id: number, f: readonly unknown[]): ClientMessage {
   const o = readOptions(f[5]);

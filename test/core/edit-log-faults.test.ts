@@ -188,6 +188,8 @@ describe('edit log, where things go wrong', () => {
       return [];
     };
     const { log, feed } = await start(database, { ...NO_ROWS, overlayWrites });
+    // Somebody follows: pieces are made of each batch as it comes.
+    expect(feed.next(0)).toBeUndefined();
     const edit = writer();
     const kept = log.submit(edit(merge(1, 2)), ADA);
     const request = edit(PUT);

@@ -29,8 +29,8 @@ afterAll(() => top.dispose());
 const lines = (text: string): string[] => text.split('\n').filter((line) => line !== '');
 
 describe('bfly ingest', { timeout: 120_000 }, () => {
-  /** 48 tiles of 64³ at the finest level. */
-  const volume = labelVolume([256, 192, 256], [11, 7, 9], 5);
+  /** 96 tiles of 64³ at the finest level. */
+  const volume = labelVolume([256, 192, 512], [11, 7, 9], 5);
   const target = 'lab/fly/big/ids';
 
   it('killed in the middle, goes on where it was: what was made is not read again', async () => {
@@ -72,8 +72,9 @@ describe('bfly ingest', { timeout: 120_000 }, () => {
   });
 
   it('interrupted, says what to do and exits 130', async () => {
-    await writeTiff(at('big.tif'), volume);
-    const run = commands.start('ingest', 'big.tif', target, '--data', 'interrupted');
+    // So large that much is left when the first tiles are there.
+    await writeTiff(at('long.tif'), labelVolume([256, 192, 1024], [11, 7, 9], 5));
+    const run = commands.start('ingest', 'long.tif', target, '--data', 'interrupted');
     const kept = await tilesAfterKill(at('interrupted'), () => run.kill('SIGINT'), run.ended);
     expect(kept.boxes.length).toBeLessThan(kept.total);
     const { code, err } = await run.ended;

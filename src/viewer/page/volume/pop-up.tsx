@@ -1,6 +1,6 @@
 /** A button that opens a panel below itself: closed by Escape, by the button, and by a press anywhere else. */
 import type { ComponentChildren, JSX } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { useUniqueId } from '../unique-id.ts';
 
 /** What it shows. */
@@ -21,7 +21,8 @@ export function PopUp({ isOpen, setOpen, label, button, buttonLabel, children, .
   const place = useRef<HTMLDivElement>(null);
   const opener = useRef<HTMLButtonElement>(null);
   const id = useUniqueId();
-  useEffect(() => {
+  // With the panel itself: whoever presses Escape at once means it.
+  useLayoutEffect(() => {
     if (!isOpen) return undefined;
     const press = (event: PointerEvent): void => {
       if (event.target instanceof Node && place.current?.contains(event.target) !== true) setOpen(false);

@@ -86,7 +86,8 @@ export class Cutout {
   /** Writes a part from tiles that are at hand; false where some are not. Zeros outside the volume. */
   #assembleNow(part: Box, into: Uint8Array): boolean {
     const bytes = boxVolume(part) * this.#voxelBytes;
-    const room = bytes <= MAX_ROOM_BYTES ? BoxRoom.get() : undefined;
+    // Whole rows of tiles are as good as one run each, and need no room on the way.
+    const room = bytes <= MAX_ROOM_BYTES && !this.#hasWholeRows(part) ? BoxRoom.get() : undefined;
     const target = room?.target(bytes) ?? into.subarray(0, bytes);
     if (!isCovered(this.#level, part)) target.fill(0);
     for (const tile of tilesIn(tilesOf(this.#level, part))) {
@@ -96,6 +97,13 @@ export class Cutout {
     }
     if (room !== undefined) into.set(target);
     return true;
+  }
+
+  /** Whether a part is just as wide as one tile that it lies in. */
+  #hasWholeRows([x0, , , x1]: Box): boolean {
+    const { offset, chunk, shape } = this.#level;
+    const [begin, end] = [x0 - offset[0], x1 - offset[0]];
+    return begin % chunk[0] === 0 && end === Math.min(begin + chunk[0], shape[0]);
   }
 
   /** Loads the tiles of a part, a few at a time, and copies each as it comes: progress does not depend on the cache. */

@@ -26,8 +26,9 @@ describe('InfoMemo', () => {
     const memo = new InfoMemo();
     const frame = infoOf(7, 'a/b/c/d');
     expect(memo.read(frame)).toBeUndefined();
-    memo.remember(frame, { kind: 'INFO', id: 7, path: 'a/b/c/d' });
-    frame.fill(0, 0, 0);
+    const borrowed = frame.slice();
+    memo.remember(borrowed, { kind: 'INFO', id: 7, path: 'a/b/c/d' });
+    borrowed.fill(0);
     for (const id of [1, 127, 128, 255, 256, 65_535, 65_536, 0xffff_ffff])
       expect(memo.read(infoOf(id, 'a/b/c/d'))).toEqual({ kind: 'INFO', id, path: 'a/b/c/d' });
     const others = [infoOf(7, 'a/b/c/e'), infoOf(7, 'a/b/c'), infoOf(7, 'a/b/c/dd'), Uint8Array.of(...frame, 0)];

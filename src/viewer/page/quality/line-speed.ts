@@ -1,8 +1,8 @@
 /** How fast images come, told by those that are waited for. */
 
 /**
- * Bits per second below which JPEG pays. A chunk of 64³ voxels is 262,144 bytes as it is and about 50,000 as JPEG: at this rate, a screen of 200
- * chunks takes 21 s or 4 s.
+ * Bits per second below which JPEG pays. A chunk of 64³ voxels is 262,144 bytes as it is and about 60,000 as JPEG: at this rate, a screen of 200
+ * chunks takes 21 s or 5 s.
  */
 export const SLOW_RATE = 20e6;
 /** A rate is one of so long a time, ms, and of so many bytes. */

@@ -10,7 +10,7 @@ interface QualityProps {
 export function QualityOffer({ quality }: QualityProps): JSX.Element | null {
   if (!quality.isOffered.value) return null;
   return (
-    <div class="quality-offer">
+    <div class="quality-offer status-notice">
       <span>The line is slow: show images compressed (JPEG)?</span>
       <button type="button" class="page-button" onClick={() => quality.choose(true)}>
         Show compressed

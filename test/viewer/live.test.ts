@@ -114,10 +114,26 @@ describeInBrowsers('three people in one volume', () => {
     await ada.drag([x - 5, y - 3, z], [x - 5, y + 3, z]);
     await ada.drag([x + 5, y - 3, z], [x + 5, y + 3, z]);
     await ada.page.keyboard.press('Enter');
+    // The seeds are coloured too: the voxels are looked at once they are gone.
+    await ada.page.getByText('voxels are a segment of their own now').waitFor();
     await allSee((view) => view.untilAlike(inside, [x + 5, y, z], false));
     await ada.page.keyboard.press('Escape');
     await ada.page.keyboard.press('Control+z');
     await allSee((view) => view.untilAlike(inside, [x + 5, y, z], true));
+    expect(await ben.root(LEFT.id)).toBe(String(BIG.id));
+  }, 120_000);
+
+  it('undoes a split that is still being prepared, and not the edit before it', async () => {
+    const [x, y, z] = LOW.at;
+    await ada.page.keyboard.press('g');
+    await ada.drag([x - 5, y - 3, z], [x - 5, y + 3, z]);
+    await ada.drag([x + 5, y - 3, z], [x + 5, y + 3, z]);
+    await ada.page.keyboard.press('Enter');
+    await ada.page.keyboard.press('Control+z');
+    await ada.page.getByText('Undone.').waitFor();
+    await ada.page.keyboard.press('Escape');
+    await allSee((view) => view.untilAlike([x - 4, y, z], [x + 5, y, z], true));
+    expect(await ben.root(LEFT.id)).toBe(String(BIG.id));
   }, 120_000);
 
   it('shows where the others point, by name, until they leave', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { EditResult } from '../../../src/client/index.ts';
 import { type Undoable, UndoOrder } from '../../../src/viewer/page/tools/undo-order.ts';
+import { deferred } from '../../support/transport-harness.ts';
 
 /** A channel that remembers what was asked of it. */
 class FakeChannel implements Undoable {
@@ -108,5 +109,45 @@ describe('undo over several channels', () => {
     a.fault = undefined;
     await order.undo();
     expect(log).toEqual(['undo a']);
+  });
+
+  it('waits for an edit that is being prepared, and takes that one back', async () => {
+    const { order, a, b, log, did } = stage();
+    did(a);
+    const ready = deferred<void>();
+    const made = order.prepare(ready.promise.then(() => did(b)));
+    const undone = order.undo();
+    await Promise.resolve();
+    expect(log).toEqual([]);
+    ready.resolve();
+    await Promise.all([made, undone]);
+    expect(log).toEqual(['undo b']);
+    await order.undo();
+    expect(log).toEqual(['undo b', 'undo a']);
+  });
+
+  it('takes nothing else back where the edit that was being prepared is not made', async () => {
+    const { order, a, log, did } = stage();
+    did(a);
+    const made = order.prepare(Promise.reject(new Error('no seed lies in the segment')));
+    const undone = order.undo();
+    await expect(made).rejects.toThrow('no seed');
+    await expect(undone).rejects.toThrow('the edit before it was not made');
+    expect(log).toEqual([]);
+    await order.undo();
+    expect(log).toEqual(['undo a']);
+  });
+
+  it('takes several back that were prepared at once, the newest first', async () => {
+    const { order, a, b, log, did } = stage();
+    const [first, second] = [deferred<void>(), deferred<void>()];
+    const made = [order.prepare(first.promise.then(() => did(a))), order.prepare(second.promise.then(() => did(b)))];
+    const undone = [order.undo(), order.undo()];
+    second.resolve();
+    await new Promise(setImmediate);
+    expect(log).toEqual([]);
+    first.resolve();
+    await Promise.all([...made, ...undone]);
+    expect(log).toEqual(['undo a', 'undo b']);
   });
 });

@@ -34,6 +34,11 @@ export class OwnEdits {
     for (const channel of channels) if (!this.#followed.has(channel)) this.#followed.set(channel, this.#begin(channel));
   }
 
+  /** An edit is being prepared: undo and redo wait until it is made. @param edit resolves then. @returns the same. */
+  prepare<T>(edit: Promise<T>): Promise<T> {
+    return this.#order.prepare(edit);
+  }
+
   undo(): Promise<EditResult | undefined> {
     return this.#step('undo');
   }

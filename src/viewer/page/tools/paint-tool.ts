@@ -3,6 +3,7 @@ import type { EditResult, LiveChannel } from '../../../client/index.ts';
 import type { Place, StagePanel, StageVolume } from '../stage.ts';
 import type { VolumeView } from '../volume/volume-view.ts';
 import type { Ink } from './ink.ts';
+import type { OwnEdits } from './own-edits.ts';
 import type { Drag } from './panel-pointer.ts';
 import type { Saving } from './saving.ts';
 import { refusalOf } from './say-refusal.ts';
@@ -19,6 +20,7 @@ const OPACITY = { paint: 0.5, erase: 0.7, grey: 1 } as const;
 export interface ToolParts {
   readonly view: VolumeView;
   readonly state: ToolState;
+  readonly own: OwnEdits;
   readonly ink: Ink;
   readonly saving: Saving;
 }
@@ -80,16 +82,21 @@ export class PaintTool {
     wanted: number | bigint | 'new' | Promise<bigint | undefined>,
     remove: () => void,
   ): Promise<void> {
-    const { view, state, saving } = this.#parts;
+    const { view, state, own, saving } = this.#parts;
     if (stroke.set.count === 0) {
       remove();
       view.stage.say('The stroke is outside the volume: nothing was painted.');
       return;
     }
     try {
-      const value = (await wanted) ?? 'new';
-      const ops = writeOps(stroke.set, value, boxLimits(volume.info, view.session.limits));
-      const result = channel.edit(ops);
+      const make = async (): Promise<{ value: number | bigint | 'new'; result: Promise<EditResult> }> => {
+        const value = (await wanted) ?? 'new';
+        return {
+          value,
+          result: channel.edit(writeOps(stroke.set, value, boxLimits(volume.info, view.session.limits))),
+        };
+      };
+      const { value, result } = await own.prepare(make());
       if (value === 'new') this.#expect(volume, channel, stroke, result);
       const { status } = await saving.until(channel, result, remove);
       if (status === 'noop') view.stage.say('Nothing changed: those voxels have that value already.');

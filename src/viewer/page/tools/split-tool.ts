@@ -1,6 +1,6 @@
 /** Splitting base segments: by seeds of what stays and what leaves, or by painting what leaves. */
 import { boxShape, mipBox, volumeOf } from '../../../../protocol/volume.ts';
-import type { Box, EditOp, LiveChannel, Seed, Vec3 } from '../../../client/index.ts';
+import type { Box, EditOp, EditResult, LiveChannel, Seed, Vec3 } from '../../../client/index.ts';
 import type { Place, StagePanel, StageVolume } from '../stage.ts';
 import { type BoxLimits, cutSet } from './cut-set.ts';
 import { radiusOf, selectToo, type ToolParts } from './paint-tool.ts';
@@ -27,6 +27,13 @@ interface Seeds {
   /** The voxel that the first stroke of each group began in. */
   readonly first: { 1?: Vec3; 2?: Vec3 };
   readonly removes: (() => void)[];
+}
+
+/** A split as it is sent. */
+interface Split {
+  readonly op: EditOp & { readonly op: 'split' };
+  /** The seq at which it was prepared. */
+  readonly base: number;
 }
 
 /** Splits. */
@@ -104,8 +111,7 @@ export class SplitTool {
     this.#isBusy = true;
     this.#told();
     try {
-      const { op, base } = await this.#opOf(seeds);
-      await this.#send(seeds.volume, seeds.channel, op, base, () => {
+      await this.#send(seeds.volume, seeds.channel, this.#opOf(seeds), () => {
         for (const remove of seeds.removes) remove();
       });
       if (this.#seeds !== seeds) return;
@@ -120,7 +126,7 @@ export class SplitTool {
     }
   }
 
-  async #opOf({ volume, channel, sets, first }: Seeds): Promise<{ op: EditOp & { op: 'split' }; base: number }> {
+  async #opOf({ volume, channel, sets, first }: Seeds): Promise<Split> {
     const base = channel.subscription.seq;
     const start = first[1] ?? first[2];
     const id = start === undefined ? 0n : await this.#idAt(channel, start);
@@ -169,9 +175,9 @@ export class SplitTool {
 
   async #cut(volume: StageVolume, channel: LiveChannel, stroke: Stroke, remove: () => void): Promise<void> {
     const { view, ink } = this.#parts;
-    const base = channel.subscription.seq;
     const removes = [remove];
-    try {
+    const opOf = async (): Promise<Split> => {
+      const base = channel.subscription.seq;
       const id = stroke.first === undefined ? 0n : await this.#idAt(channel, stroke.first);
       if (id === 0n) throw new Error('the stroke begins where no segment is');
       const only = await this.#onlyOf(channel, stroke.set, id);
@@ -181,23 +187,25 @@ export class SplitTool {
       const removeOnly = ink.add({ grid: gridOf(volume.info), set: only, color: SEED_COLORS[2], opacity: 0.6 });
       removes.push(removeOnly);
       remove();
-      const op = { op: 'split', id, box: part.box, mask: part.set.mask(part.box) } as const;
-      await this.#send(volume, channel, op, base, removeOnly);
+      return { op: { op: 'split', id, box: part.box, mask: part.set.mask(part.box) }, base };
+    };
+    try {
+      await this.#send(volume, channel, opOf(), () => {
+        for (const take of removes) take();
+      });
     } catch (error) {
       for (const take of removes) take();
       view.stage.say(`The split was not made: ${reasonOf(error)}`, 'error');
     }
   }
 
-  async #send(
-    volume: StageVolume,
-    channel: LiveChannel,
-    op: EditOp & { readonly op: 'split' },
-    base: number,
-    remove: () => void,
-  ): Promise<void> {
-    const { view, saving } = this.#parts;
-    const result = channel.edit([op], { base });
+  async #send(volume: StageVolume, channel: LiveChannel, split: Promise<Split>, remove: () => void): Promise<void> {
+    const { view, own, saving } = this.#parts;
+    const make = async (): Promise<{ result: Promise<EditResult> }> => {
+      const { op, base } = await split;
+      return { result: channel.edit([op], { base }) };
+    };
+    const { result } = await own.prepare(make());
     const [outcome] = (await result).results;
     void saving.until(channel, result, remove);
     if (outcome?.id === undefined) return;

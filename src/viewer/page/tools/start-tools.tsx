@@ -137,7 +137,7 @@ class Tools {
   #load(): Promise<Strokes | undefined> {
     this.#coming ??= import('./strokes.ts').then(
       (module) => {
-        if (!this.#isOver) this.#strokes = new module.Strokes(this.#view, this.#state);
+        if (!this.#isOver) this.#strokes = new module.Strokes(this.#view, this.#state, this.#own);
         return this.#strokes;
       },
       () => {

@@ -3,6 +3,7 @@ import type { Place, StagePanel } from '../stage.ts';
 import type { VolumeView } from '../volume/volume-view.ts';
 import { BrushMarks, type HeldBrush } from './brush-marks.ts';
 import { Ink } from './ink.ts';
+import type { OwnEdits } from './own-edits.ts';
 import { PaintTool, paintColor, radiusOf } from './paint-tool.ts';
 import type { Drag } from './panel-pointer.ts';
 import { Saving } from './saving.ts';
@@ -20,12 +21,12 @@ export class Strokes {
   readonly #split: SplitTool;
   readonly #marks: BrushMarks;
 
-  constructor(view: VolumeView, state: ToolState) {
+  constructor(view: VolumeView, state: ToolState, own: OwnEdits) {
     this.#view = view;
     this.#state = state;
     this.#ink = new Ink(view.stage);
     this.#saving = new Saving(view);
-    const parts = { view, state, ink: this.#ink, saving: this.#saving };
+    const parts = { view, state, own, ink: this.#ink, saving: this.#saving };
     this.#paint = new PaintTool(parts);
     this.#split = new SplitTool(parts);
     this.#marks = new BrushMarks(view.stage, () => this.#held());

@@ -9,6 +9,8 @@ export class UndoOrder<Channel extends Undoable> {
   #done: Channel[] = [];
   #undone: Channel[] = [];
   #tail: Promise<unknown> = Promise.resolve();
+  /** Edits that will be made: rejects where one is not. */
+  #preparing: Promise<unknown> | undefined;
 
   /** An edit was made; what was undone before cannot be redone any more. */
   did(channel: Channel): void {
@@ -20,6 +22,21 @@ export class UndoOrder<Channel extends Undoable> {
   failed(channel: Channel): void {
     const at = this.#done.lastIndexOf(channel);
     if (at >= 0) this.#done.splice(at, 1);
+  }
+
+  /**
+   * An edit is being prepared, which takes a while: whoever undoes something meanwhile means that edit, not the one before it.
+   *
+   * @param edit resolves once the edit is made (not: saved). @returns the same.
+   */
+  prepare<T>(edit: Promise<T>): Promise<T> {
+    const all = this.#preparing === undefined ? edit : Promise.all([this.#preparing, edit]);
+    const done = (): void => {
+      if (this.#preparing === all) this.#preparing = undefined;
+    };
+    this.#preparing = all;
+    all.then(done, done);
+    return edit;
   }
 
   get canUndo(): boolean {
@@ -42,7 +59,13 @@ export class UndoOrder<Channel extends Undoable> {
 
   /** One step at a time: which channel is next depends on the one before. */
   #next<T>(step: () => Promise<T>): Promise<T> {
-    const result = this.#tail.then(step);
+    const preparing = this.#preparing;
+    const result = this.#tail.then(async () => {
+      await preparing?.catch(() => {
+        throw new Error('the edit before it was not made');
+      });
+      return step();
+    });
     this.#tail = result.catch(() => {});
     return result;
   }

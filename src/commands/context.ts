@@ -30,6 +30,7 @@ export interface ServerOptions {
   readonly port: number;
   readonly dataDir: string;
   readonly transport: 'auto' | 'uws' | 'ws';
+  readonly workers?: number;
   readonly cacheBytes: number;
   readonly log: Logger;
   readonly catalogue: Catalogue;

@@ -5,7 +5,6 @@ import { BflyError, ERROR_CODES } from '../../../protocol/errors.ts';
 import type { EndStatus } from '../../../protocol/messages.ts';
 import { pack } from '../../../protocol/msgpack.ts';
 import {
-  readdressTile,
   readTileHeader,
   TILE_HEADER_BYTES,
   TILE_TYPE,
@@ -198,8 +197,7 @@ export class PullStream implements Stream {
   }
 
   #sendWhole(frame: Uint8Array): Step {
-    readdressTile(frame, this.id, this.#item);
-    this.#context.connection.sendTile(frame);
+    this.#context.connection.sendTile(frame, this.id, this.#item);
     return this.#sent(frame.length, true);
   }
 
@@ -221,7 +219,7 @@ export class PullStream implements Stream {
       crc32: 0,
       length,
     });
-    connection.sendTile(part);
+    connection.sendTile(part, this.id, this.#item);
     this.#offset += length;
     return this.#sent(part.length, last);
   }
@@ -249,7 +247,7 @@ export class PullStream implements Stream {
       length: payload.length,
     };
     writeTileHeader(frame, header);
-    this.#context.connection.sendTile(frame);
+    this.#context.connection.sendTile(frame, this.id, this.#item);
     this.#tilesFailed++;
     return this.#sent(frame.length, true);
   }

@@ -49,10 +49,10 @@ export class CountedConnection implements Connection {
     this.#connection.ping();
   }
 
-  sendTile(frame: Uint8Array): void {
+  sendTile(frame: Uint8Array, id: number, item: number): void {
     if (((frame[FLAGS_AT] ?? 0) & TileFlag.CONT) === 0) this.#counts.tiles++;
     this.#counts.bytes += frame.length;
-    this.#connection.sendTile(frame);
+    this.#connection.sendTile(frame, id, item);
   }
 
   cork(work: () => void): void {

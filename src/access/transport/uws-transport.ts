@@ -26,6 +26,8 @@ import {
  * that got its close frame and never closes. Without a time limit (0) it would hold its socket for ever.
  */
 const IDLE_S = 960;
+/** How uWebSockets.js listens by itself: whoever does the same may have the same port. */
+const LISTEN_SHARED = 0;
 /** How often a free port is looked for: somebody else may take it first. */
 const PORT_ATTEMPTS = 5;
 /** The build on npm that holds binaries for some versions of Node, and imitates them on others. */
@@ -125,8 +127,9 @@ class UwsTransport implements Transport {
   }
 
   #bind(address: string, port: number): Promise<UwsListenSocket | false> {
+    const mode = this.#options.sharesPort === true ? LISTEN_SHARED : this.#uws.LIBUS_LISTEN_EXCLUSIVE_PORT;
     return new Promise((resolve) => {
-      this.#app.listen(address, port, this.#uws.LIBUS_LISTEN_EXCLUSIVE_PORT, resolve);
+      this.#app.listen(address, port, mode, resolve);
     });
   }
 
@@ -139,13 +142,13 @@ class UwsTransport implements Transport {
     return false;
   }
 
-  stopListening(): void {
+  async stopListening(): Promise<void> {
     if (this.#listening !== undefined) this.#uws.us_listen_socket_close(this.#listening);
     this.#listening = undefined;
   }
 
   async close(): Promise<void> {
-    this.stopListening();
+    await this.stopListening();
     this.#app.close();
   }
 
@@ -186,7 +189,11 @@ class UwsTransport implements Transport {
   ): Promise<void> {
     const { handlers, log } = this.#options;
     const { path, query, remoteAddress } = exchange;
-    const request: UpgradeRequest = { path, query, remoteAddress, protocols, header: (name) => exchange.header(name) };
+    const request: UpgradeRequest = {
+      ...{ path, query, remoteAddress, protocols },
+      header: (name) => exchange.header(name),
+      headers: () => exchange.headers(),
+    };
     let verdict: UpgradeVerdict;
     try {
       verdict = await handlers.upgrade(request);
@@ -223,7 +230,9 @@ class UwsTransport implements Transport {
         query,
         remoteAddress,
         header: (name) => exchange.header(name),
+        headers: () => exchange.headers(),
         body: (maxBytes) => exchange.body(maxBytes),
+        onGone: (listener) => exchange.onGone(listener),
       });
       if (!(answer instanceof Promise)) return exchange.answer(answer);
       answer.then(

@@ -35,7 +35,6 @@ import { inTurn } from './utility/in-turn.ts';
 import type { Logger } from './utility/log.ts';
 import { meshFoldersOf } from './utility/mesh-folders.ts';
 import { isRemoteUrl } from './utility/remote-url.ts';
-import { OWN_FRAMES, SHARED_FRAMES } from './utility/shared-frames.ts';
 
 /** What a server is started with. */
 export interface ServerOptions {
@@ -45,8 +44,6 @@ export interface ServerOptions {
   /** Folder of the store. */
   readonly dataDir: string;
   readonly transport: TransportChoice;
-  /** Threads that send and receive; default 1, the server's own. More take the transport uws. */
-  readonly workers?: number;
   readonly cacheBytes: number;
   readonly log: Logger;
   readonly catalogue: Catalogue;
@@ -156,13 +153,12 @@ async function startOn(
   const channels = channelEntries(options, [...ingestedPaths(database), ...demo], awayEntries(options, database));
   const server = `butterfly ${readVersion()}`;
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
-  const { cacheBytes, workers = 1 } = options;
-  const frames = workers > 1 ? SHARED_FRAMES : OWN_FRAMES;
+  const { cacheBytes } = options;
   const allowed = new AllowedPaths(options.allowedPaths);
   const tables = new DatabaseLayer({ database, log, admit: (file) => allowed.resolve(file) });
   const metrics = new ServerMetrics();
   const { onCommit } = metrics;
-  const { core, logs } = assembleCore({ onCommit, database, maker, cacheBytes, channels, log, limits, tables, frames });
+  const { core, logs } = assembleCore({ onCommit, database, maker, cacheBytes, channels, log, limits, tables });
   const timings = { ...DEFAULT_TIMINGS, ...options.timings };
   const hub = new SessionHub({ core, logs, limits, log, server, timings, authority, now: () => performance.now() });
   const origins = {
@@ -176,17 +172,14 @@ async function startOn(
     ready: { tables: () => isLoaded, store: () => storeAnswers(database) },
     meshes: meshFoldersOf(options.catalogue, allowed),
   });
-  const transport = await openTransport(
-    { choice: options.transport, workers },
-    {
-      log,
-      maxMessageBytes: TRANSPORT_MAX_MESSAGE,
-      handlers: {
-        upgrade: (request) => decideUpgrade(request, hub, origins),
-        http: (request) => web.answer(request),
-      },
+  const transport = await openTransport(options.transport, {
+    log,
+    maxMessageBytes: TRANSPORT_MAX_MESSAGE,
+    handlers: {
+      upgrade: (request) => decideUpgrade(request, hub, origins),
+      http: (request) => web.answer(request),
     },
-  );
+  });
   const port = await transport.listen(host, options.port);
   // In the same turn, so that nobody has asked yet; whoever asks for rows waits for them. It never fails.
   void tables.loadConfig(options.catalogue).then(() => {
@@ -195,7 +188,7 @@ async function startOn(
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> =>
     inTurn(log, [
-      () => transport.stopListening(),
+      async () => transport.stopListening(),
       () => leave(hub, transport, options.graceMs ?? GRACE_MS),
       async () => web.close(),
       () => transport.close(),

@@ -1,7 +1,6 @@
 /** Reads what stands on the command line. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Box, Vec3 } from '../../protocol/volume.ts';
-import { MAX_WORKERS } from '../utility/config.ts';
 import { LOG_LEVELS, type LogLevel } from '../utility/log.ts';
 
 /** A port, 0..65535; 0 = any that is free. */
@@ -12,16 +11,6 @@ export function readPort(text: string): number {
 /** A resolution level. */
 export function readMip(text: string): number {
   return readWhole(text, 0, 255, 'a whole number from 0 up, 0 being the finest level');
-}
-
-/** Threads that send and receive. */
-export function readWorkers(text: string): number {
-  return readWhole(
-    text,
-    1,
-    MAX_WORKERS,
-    `a number of threads from 1 to ${MAX_WORKERS}; more than there are cores do not help`,
-  );
 }
 
 /** MiB of memory. */

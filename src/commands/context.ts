@@ -30,7 +30,6 @@ export interface ServerOptions {
   readonly port: number;
   readonly dataDir: string;
   readonly transport: 'auto' | 'uws' | 'ws';
-  readonly workers?: number;
   readonly cacheBytes: number;
   readonly log: Logger;
   readonly catalogue: Catalogue;

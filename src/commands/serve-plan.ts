@@ -23,7 +23,6 @@ export interface ServeOptions {
   readonly port?: number;
   readonly data?: string;
   readonly transport?: 'auto' | 'uws' | 'ws';
-  readonly workers?: number;
   readonly cacheMb?: number;
   readonly logLevel?: LogLevel;
   readonly demo?: boolean;
@@ -112,7 +111,6 @@ function serverOptions(catalogue: Catalogue, settings: Settings, options: ServeO
     port: options.port ?? settings.port ?? PORT,
     dataDir: path.resolve(options.data ?? settings.data ?? '.bfly'),
     transport: options.transport ?? settings.transport ?? 'auto',
-    workers: options.workers ?? settings.workers ?? 1,
     cacheBytes: Math.floor((options.cacheMb ?? settings.maxCacheMiB ?? CACHE_MIB) * MiB),
     catalogue: catalogue.experiments.length === 0 ? EMPTY_CATALOGUE : { experiments: catalogue.experiments },
     demo: options.demo ?? false,

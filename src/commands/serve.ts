@@ -5,7 +5,7 @@ import { counted } from '../client/words.ts';
 import { writeFileWhole } from '../utility/atomic-file.ts';
 import { catalogueChannels, writeCatalogueYaml } from '../utility/config.ts';
 import { openProgress } from '../utility/progress.ts';
-import { readMebibytes, readOrigin, readPort, readWorkers, withLogLevel } from './arguments.ts';
+import { readMebibytes, readOrigin, readPort, withLogLevel } from './arguments.ts';
 import { type Context, type RunningServer, say } from './context.ts';
 import { describeKept } from './kept-edits.ts';
 import { planServer, type ServeOptions, type ServePlan } from './serve-plan.ts';
@@ -30,7 +30,6 @@ export function addServe(program: Command, context: Context): void {
         'ws',
       ]),
     )
-    .option('--workers <n>', 'threads that send and receive, on machines of several cores (default: 1)', readWorkers)
     .option('--cache-mb <MiB>', 'memory for tiles (default: 1024)', readMebibytes)
     .option('--auth <file>', 'who may what (.yaml); see bfly token --help')
     .option('--open', 'let everybody do everything, also from other machines')

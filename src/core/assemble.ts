@@ -4,7 +4,6 @@ import type { Database } from '../database/database.ts';
 import { DatabaseLayer } from '../database/tables.ts';
 import type { TileMaker } from '../image/tile-maker.ts';
 import type { Logger } from '../utility/log.ts';
-import type { FrameMemory } from '../utility/shared-frames.ts';
 import type { Channel, ChannelEntry } from './channel.ts';
 import { Core } from './core.ts';
 import { EditLogs } from './edits/edit-logs.ts';
@@ -22,8 +21,6 @@ export interface AssembleOptions {
   readonly onCommit?: (edits: number, ms: number) => void;
   /** Rows from files; a channel's log waits for them. Unset: none. */
   readonly tables?: DatabaseLayer;
-  /** Where tiles are put that are kept; default: this thread's own. */
-  readonly frames?: FrameMemory;
   /** Default: the tables of a channel in `tables`, once they are loaded. */
   rowsOf?(channel: Channel): Promise<ChannelRows>;
 }

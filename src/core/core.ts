@@ -36,7 +36,6 @@ import {
 } from '../query/query.ts';
 import { tileBox, tilesIn, tilesOf } from '../query/tile-grid.ts';
 import type { Logger } from '../utility/log.ts';
-import type { FrameMemory } from '../utility/shared-frames.ts';
 import { Cache } from './cache.ts';
 import { type Channel, type ChannelEntry, channelRecord, openChannel } from './channel.ts';
 import { Chunks } from './chunks.ts';
@@ -65,8 +64,6 @@ export interface CoreOptions {
   readonly edits?: EditsOfChannels;
   /** Unset: none from files. */
   readonly tables?: DatabaseLayer;
-  /** Where tiles are put that are kept; default: this thread's own. */
-  readonly frames?: FrameMemory;
 }
 
 /** Voxels of a box, and what they are. */
@@ -135,7 +132,7 @@ export class Core {
     this.#maker = options.maker;
     this.#log = options.log;
     this.cache = new Cache(options.cacheBytes);
-    this.tiles = new TileReader(options.database, this.cache, options.maker, options.log, options.frames);
+    this.tiles = new TileReader(options.database, this.cache, options.maker, options.log);
     this.chunks = new Chunks(this.tiles, this.cache);
     this.sourceFiles = new SourceFiles(options.maker);
     const tables = options.tables ?? new DatabaseLayer(options);

@@ -12,7 +12,6 @@ import { seqOfFrame } from '../image/tile.ts';
 import type { MadeTile, TileMaker } from '../image/tile-maker.ts';
 import { tileBox, tilesIn, tilesOf } from '../query/tile-grid.ts';
 import type { Logger } from '../utility/log.ts';
-import { type FrameMemory, OWN_FRAMES } from '../utility/shared-frames.ts';
 import type { Cache } from './cache.ts';
 import type { Channel } from './channel.ts';
 import { EditedTiles } from './edited-tiles.ts';
@@ -32,7 +31,6 @@ export class TileReader {
   readonly #cache: Cache;
   readonly #maker: TileMaker;
   readonly #log: Logger;
-  readonly #memory: FrameMemory;
   /** Frames of tiles that a source does not have at the moment: what is built from them does not last either. */
   readonly #fleeting = new WeakSet<Uint8Array>();
   readonly #loading = new Map<string, Promise<Uint8Array>>();
@@ -43,13 +41,11 @@ export class TileReader {
   readonly #edited: EditedTiles;
   readonly #merged: MergedTiles;
 
-  /** @param memory where tiles are put that are kept. */
-  constructor(database: Database, cache: Cache, maker: TileMaker, log: Logger, memory: FrameMemory = OWN_FRAMES) {
+  constructor(database: Database, cache: Cache, maker: TileMaker, log: Logger) {
     this.#database = database;
     this.#cache = cache;
     this.#maker = maker;
     this.#log = log;
-    this.#memory = memory;
     this.#merged = new MergedTiles(cache, maker);
     this.#edited = new EditedTiles({
       database,
@@ -115,7 +111,7 @@ export class TileReader {
     }
     if (isServableAs(stored, to)) return stored;
     return this.#once(transcodedKey(key, to), async () => {
-      const frame = this.#memory.own(await this.#maker.transcode(stored, channel.dtype, to));
+      const frame = await this.#maker.transcode(stored, channel.dtype, to);
       const isFleeting = this.#fleeting.has(stored);
       if (isFleeting) this.#fleeting.add(frame);
       this.#cache.set(transcodedKey(key, to), frame, isFleeting ? NEGATIVE_TTL_MS : undefined);
@@ -162,7 +158,7 @@ export class TileReader {
     const again = this.#touchedBefore(key, stored.length);
     if (!again && !keep) return stored;
     // A copy of its own buffer: the borrowed one is overwritten by the next read.
-    const owned = this.#memory.copy(stored);
+    const owned = ownCopy(stored);
     if (again) this.#cache.set(key, owned);
     return owned;
   }
@@ -197,8 +193,7 @@ export class TileReader {
     reading: Reading | undefined,
   ): Promise<Uint8Array> {
     try {
-      const { frame: made, absent } = await this.#makeVersion(channel, mip, tile, version, reading);
-      const frame = this.#memory.own(made);
+      const { frame, absent } = await this.#makeVersion(channel, mip, tile, version, reading);
       if (absent) {
         this.#fleeting.add(frame);
         this.#cache.set(key, frame, NEGATIVE_TTL_MS);
@@ -310,4 +305,10 @@ const ENCODING_AT = 41;
 /** Whether a stored frame answers a wish for encoding `to` as it is. */
 function isServableAs(frame: Uint8Array, to: EncodingName): boolean {
   return ((frame[FLAGS_AT] as number) & TileFlag.FILL) !== 0 || frame[ENCODING_AT] === encodingNumber(to);
+}
+
+function ownCopy(bytes: Uint8Array): Uint8Array {
+  const copy = new Uint8Array(bytes.length);
+  copy.set(bytes);
+  return copy;
 }

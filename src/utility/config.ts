@@ -6,7 +6,6 @@
  *   port: 2001                # 0..65535
  *   host: 127.0.0.1           # ours
  *   transport: auto           # ours: auto, uws or ws
- *   workers: 1                # ours: threads that send and receive
  *   max-cache-size: 1024      # MiB of decoded and encoded tiles in memory
  *   max-block-size: 1         # MiB: the largest block of an HDF5 file that has no chunks of its own
  *   allowed-paths: [/data]    # data outside these folders is refused, also behind symbolic links
@@ -61,15 +60,11 @@ import { isRemoteUrl, plainRemoteUrl } from './remote-url.ts';
 export type * from './catalogue.ts';
 export { catalogueChannels, EMPTY_CATALOGUE, mergeCatalogues } from './catalogue.ts';
 
-/** Threads that may send and receive. */
-export const MAX_WORKERS = 64;
-
 /** What a file sets besides its experiments; absent = not set there. */
 export interface Settings {
   readonly port?: number;
   readonly host?: string;
   readonly transport?: 'auto' | 'uws' | 'ws';
-  readonly workers?: number;
   readonly maxCacheMiB?: number;
   readonly maxBlockMiB?: number;
   /** Absolute paths. */
@@ -156,10 +151,6 @@ const sectionSchema = map({
   port: numeric('a whole number from 0 to 65535', (n) => isWhole(n) && n >= 0 && n <= 65_535).exactOptional(),
   host: text.exactOptional(),
   transport: z.enum(['auto', 'uws', 'ws'], { error: 'must be auto, uws or ws' }).exactOptional(),
-  workers: numeric(
-    `a whole number from 1 to ${MAX_WORKERS}`,
-    (n) => isWhole(n) && n >= 1 && n <= MAX_WORKERS,
-  ).exactOptional(),
   'max-cache-size': numeric('a number of MiB from 0 up', (n) => n >= 0 && Number.isFinite(n)).exactOptional(),
   'max-block-size': positive.exactOptional(),
   'allowed-paths': z
@@ -370,12 +361,11 @@ class SectionReader {
   }
 
   settings(): Settings {
-    const { port, host, transport, workers, data, limits, ...rest } = this.#section;
+    const { port, host, transport, data, limits, ...rest } = this.#section;
     const settings = {
       port,
       host,
       transport,
-      workers,
       limits,
       maxCacheMiB: rest['max-cache-size'],
       maxBlockMiB: rest['max-block-size'],

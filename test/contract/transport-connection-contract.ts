@@ -1,19 +1,12 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Connection } from '../../src/access/transport/transport.ts';
-import { SHARED_FRAMES } from '../../src/utility/shared-frames.ts';
 import { maskedFrame, OPCODE, readClose } from '../support/raw-websocket.ts';
-import {
-  deferred,
-  Harness,
-  type HarnessOptions,
-  sendTileAsIs,
-  type TransportKind,
-} from '../support/transport-harness.ts';
+import { deferred, Harness, type HarnessOptions } from '../support/transport-harness.ts';
 
 const KiB = 1024;
 
 /** Messages, closing and faults. */
-export function connectionContract(kind: TransportKind): void {
+export function connectionContract(kind: 'ws' | 'uws'): void {
   const started: Harness[] = [];
   const start = async (options: HarnessOptions = {}): Promise<Harness> => {
     const harness = await Harness.start(kind, options);
@@ -134,7 +127,7 @@ export function connectionContract(kind: TransportKind): void {
       );
       side.connection.cork(() => {
         for (const tile of tiles) {
-          sendTileAsIs(side.connection, new Uint8Array(tile));
+          side.connection.sendTile(new Uint8Array(tile));
           side.connection.send(Buffer.from([tile.length & 255]));
         }
       });
@@ -153,7 +146,7 @@ export function connectionContract(kind: TransportKind): void {
       side.connection.send(small);
       small.fill(99);
       const tile = new Uint8Array(64 + 1000).fill(2);
-      sendTileAsIs(side.connection, tile);
+      side.connection.sendTile(tile);
       tile.fill(98, 0, 64);
       if (side.connection.copiesOnSend) tile.fill(97, 64);
       expect(side.connection.bufferedBytes()).toBeGreaterThanOrEqual(before + 2064);
@@ -162,27 +155,6 @@ export function connectionContract(kind: TransportKind): void {
       while (message?.payload.length === 1024 * KiB) message = await client.nextMessage();
       expect(message?.payload.equals(Buffer.alloc(1000, 1))).toBe(true);
       expect((await client.nextMessage())?.payload.equals(Buffer.alloc(1064, 2))).toBe(true);
-    });
-
-    it.each(['its own', 'shared'] as const)('addresses a tile in %s memory to each who gets it', async (memory) => {
-      const harness = await start();
-      const tile = new Uint8Array(64 + 100 * KiB).fill(3);
-      const frame = memory === 'shared' ? SHARED_FRAMES.copy(tile) : tile;
-      const pairs = [await harness.pair(), await harness.pair(), await harness.pair()];
-      for (const [i, { side }] of pairs.entries()) {
-        side.connection.sendTile(memory === 'shared' ? frame : new Uint8Array(frame), 7 + i, 300 + i);
-        side.connection.sendTile(memory === 'shared' ? frame : new Uint8Array(frame), 70_000 + i, 400 + i);
-      }
-      for (const [i, { client }] of pairs.entries())
-        for (const [id, item] of [
-          [7 + i, 300 + i],
-          [70_000 + i, 400 + i],
-        ] as const) {
-          const expected = Buffer.from(tile);
-          expected.writeUInt32BE(id, 3);
-          expected.writeUInt32BE(item, 10);
-          expect((await client.nextMessage())?.payload.equals(expected)).toBe(true);
-        }
     });
 
     it('answers a ping', async () => {
@@ -360,7 +332,7 @@ export function connectionContract(kind: TransportKind): void {
       const everything = (): void => {
         const { connection } = side;
         connection.send(Buffer.alloc(100_000));
-        connection.sendTile(new Uint8Array(100_000), 0, 0);
+        connection.sendTile(new Uint8Array(100_000));
         connection.cork(() => corked++);
         connection.close(4001, 'x');
         connection.terminate();

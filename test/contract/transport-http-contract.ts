@@ -4,20 +4,12 @@ import { Agent, get, request as httpRequest } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { HttpRequest, HttpResponse } from '../../src/access/transport/transport.ts';
-import {
-  Arrivals,
-  deferred,
-  exchangeBytes,
-  fetchRaw,
-  Harness,
-  type HarnessOptions,
-  type TransportKind,
-} from '../support/transport-harness.ts';
+import { deferred, exchangeBytes, fetchRaw, Harness, type HarnessOptions } from '../support/transport-harness.ts';
 
 const MiB = 1024 * 1024;
 
 /** Plain requests on the port of the WebSockets. */
-export function httpContract(kind: TransportKind): void {
+export function httpContract(kind: 'ws' | 'uws'): void {
   const started: Harness[] = [];
   const start = async (http: HarnessOptions['http'], options: HarnessOptions = {}): Promise<Harness> => {
     const harness = await Harness.start(kind, { ...options, ...(http === undefined ? {} : { http }) });
@@ -90,27 +82,6 @@ export function httpContract(kind: TransportKind): void {
       }
       const none = await fetchRaw(harness.port, '/now', { method: 'POST' });
       expect(none.body.toString()).toMatch(/^0 /);
-    });
-
-    it('tells that a client went away before it was answered, and only then', async () => {
-      const gone: string[] = [];
-      const asked = new Arrivals<string>();
-      const answer = deferred<HttpResponse>();
-      const harness = await start((request) => {
-        request.onGone(() => gone.push(request.path));
-        asked.push(request.path);
-        return request.path === '/late' ? answer.promise : { status: 200, headers: {}, body: 'here' };
-      });
-      expect((await fetchRaw(harness.port, '/now', { headers: { connection: 'close' } })).status).toBe(200);
-      const late = connect({ port: harness.port, host: '127.0.0.1' });
-      late.write('GET /late HTTP/1.1\r\nHost: x\r\n\r\n');
-      expect([await asked.next(), await asked.next()]).toEqual(['/now', '/late']);
-      expect(gone).toEqual([]);
-      late.destroy();
-      while (gone.length === 0) await new Promise((resolve) => setImmediate(resolve));
-      answer.resolve({ status: 200, headers: {} });
-      expect((await fetchRaw(harness.port, '/now')).status).toBe(200);
-      expect(gone).toEqual(['/late']);
     });
 
     it('rejects a body over the limit with TOO_LARGE, whether announced or not, and its client reads the answer', async () => {

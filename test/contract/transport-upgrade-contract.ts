@@ -3,17 +3,10 @@ import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { UpgradeRequest, UpgradeVerdict } from '../../src/access/transport/transport.ts';
 import { OPCODE, RawWebSocket, readClose } from '../support/raw-websocket.ts';
-import {
-  deferred,
-  exchangeBytes,
-  fetchRaw,
-  Harness,
-  type HarnessOptions,
-  type TransportKind,
-} from '../support/transport-harness.ts';
+import { deferred, exchangeBytes, fetchRaw, Harness, type HarnessOptions } from '../support/transport-harness.ts';
 
 /** Handshakes and ports. */
-export function upgradeContract(kind: TransportKind): void {
+export function upgradeContract(kind: 'ws' | 'uws'): void {
   const started: Harness[] = [];
   const start = async (options: HarnessOptions = {}): Promise<Harness> => {
     const harness = await Harness.start(kind, options);
@@ -218,7 +211,8 @@ export function upgradeContract(kind: TransportKind): void {
     it('keeps open connections when it stops listening, and refuses new ones', async () => {
       const harness = await start();
       const { client, side } = await harness.pair();
-      await Promise.all([harness.transport.stopListening(), harness.transport.stopListening()]);
+      harness.transport.stopListening();
+      harness.transport.stopListening();
       await expect(fetchRaw(harness.port, '/')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
       client.sendBinary(Buffer.from('still here'));
       expect(Buffer.from(await side.messages.next()).toString()).toBe('still here');

@@ -408,7 +408,7 @@ export function webContract(kind: 'ws' | 'uws'): void {
         socket.pause();
         socket.write('GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
         while (web.transport.unfinished === 0) await new Promise((resolve) => setImmediate(resolve));
-        await web.transport.stopListening();
+        web.transport.stopListening();
         let isOver = false;
         const finishing = finishRequests(web.transport, 30_000).then(() => {
           isOver = true;

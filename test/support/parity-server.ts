@@ -102,17 +102,14 @@ export class ParityServer {
       meshes: meshFoldersOf(catalogue, allowed),
       ...(viewer === undefined ? {} : { viewer }),
     });
-    const transport = await openTransport(
-      { choice: kind },
-      {
-        log,
-        maxMessageBytes: TRANSPORT_MAX_MESSAGE,
-        handlers: {
-          upgrade: (request) => decideUpgrade(request, hub, { allowed: [], loopback: true }),
-          http: (request) => web.answer(request),
-        },
+    const transport = await openTransport(kind, {
+      log,
+      maxMessageBytes: TRANSPORT_MAX_MESSAGE,
+      handlers: {
+        upgrade: (request) => decideUpgrade(request, hub, { allowed: [], loopback: true }),
+        http: (request) => web.answer(request),
       },
-    );
+    });
     const port = await transport.listen('127.0.0.1', 0);
     await tables.loadConfig(catalogue);
     return new ParityServer(port, core, web, async () => {

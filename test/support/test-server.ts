@@ -110,17 +110,14 @@ export async function startTestServer(options: TestServerOptions): Promise<TestS
     ...(options.authority === undefined ? {} : { authority: options.authority }),
   });
   const web = openWeb(hub, { metrics, ...options.web });
-  const transport = await openTransport(
-    { choice: options.kind },
-    {
-      log: options.log ?? SILENT_LOG,
-      maxMessageBytes: TRANSPORT_MAX_MESSAGE,
-      handlers: {
-        upgrade: (request) => decideUpgrade(request, hub, { allowed: options.allowedOrigins ?? [], loopback: true }),
-        http: (request) => web.answer(request),
-      },
+  const transport = await openTransport(options.kind, {
+    log: options.log ?? SILENT_LOG,
+    maxMessageBytes: TRANSPORT_MAX_MESSAGE,
+    handlers: {
+      upgrade: (request) => decideUpgrade(request, hub, { allowed: options.allowedOrigins ?? [], loopback: true }),
+      http: (request) => web.answer(request),
     },
-  );
+  });
   const port = await transport.listen('127.0.0.1', 0);
   return {
     port,
@@ -130,7 +127,7 @@ export async function startTestServer(options: TestServerOptions): Promise<TestS
     hub,
     transport,
     async stop(graceMs = 200) {
-      await transport.stopListening();
+      transport.stopListening();
       await Promise.all([hub.leave(graceMs), finishRequests(transport, graceMs)]);
       web.close();
       await transport.close();

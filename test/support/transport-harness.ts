@@ -2,7 +2,6 @@
 import { request as httpRequest, type IncomingHttpHeaders, type RequestOptions } from 'node:http';
 import { connect } from 'node:net';
 import type { openTransport } from '../../src/access/transport/open-transport.ts';
-import { createThreadedTransport } from '../../src/access/transport/threads/threaded-transport.ts';
 import type {
   Connection,
   ConnectionEvents,
@@ -110,9 +109,6 @@ export class MemoryLog implements Logger {
   }
 }
 
-/** A way to hold sockets: in the server's thread by either library, or in threads of their own. */
-export type TransportKind = 'ws' | 'uws' | 'threads';
-
 /** What a test wants of its server; the rest accepts every WebSocket and answers 404. */
 export interface HarnessOptions {
   readonly upgrade?: (request: UpgradeRequest, accept: UpgradeVerdict) => UpgradeVerdict | Promise<UpgradeVerdict>;
@@ -131,7 +127,7 @@ export class Harness {
   port = 0;
   readonly #clients: RawWebSocket[] = [];
 
-  constructor(kind: TransportKind, options: HarnessOptions) {
+  constructor(kind: 'ws' | 'uws', options: HarnessOptions) {
     const sides = new Arrivals<ServerSide>();
     this.sides = sides;
     this.log = new MemoryLog();
@@ -155,7 +151,7 @@ export class Harness {
     this.transport = makeTransport(kind, transportOptions, { ...DEFAULT_TIMINGS, ...options.timings });
   }
 
-  static async start(kind: TransportKind, options: HarnessOptions = {}): Promise<Harness> {
+  static async start(kind: 'ws' | 'uws', options: HarnessOptions = {}): Promise<Harness> {
     const harness = new Harness(kind, options);
     harness.port = await harness.transport.listen('127.0.0.1', options.port ?? 0);
     return harness;
@@ -181,21 +177,14 @@ export class Harness {
 }
 
 function makeTransport(
-  kind: TransportKind,
+  kind: 'ws' | 'uws',
   options: Parameters<typeof openTransport>[1],
   timings: TransportTimings,
 ): Transport {
   if (kind === 'ws') return createWsTransport(options, timings);
   const { module, missing } = loadUws();
   if (module === undefined) throw new Error(`uWebSockets.js: ${missing}`);
-  return kind === 'uws' ? createUwsTransport(module, options, timings) : createThreadedTransport(2, options, timings);
-}
-
-/** Sends a tile to the address that it has already: every byte comes as it is. */
-export function sendTileAsIs(connection: Connection, tile: Uint8Array): void {
-  const { buffer, byteOffset, byteLength } = tile;
-  const view = new DataView(buffer, byteOffset, byteLength);
-  connection.sendTile(tile, view.getUint32(3), view.getUint32(10));
+  return createUwsTransport(module, options, timings);
 }
 
 /** A whole HTTP response. */

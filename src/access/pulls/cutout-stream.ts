@@ -195,7 +195,7 @@ export class CutoutStream implements Stream {
       sizeY: 0,
       length: bytes,
     });
-    this.#context.connection.sendTile(frame, this.id, 0);
+    this.#context.connection.sendTile(frame);
     this.#sentBytes += bytes;
     this.#wireBytes += frame.length;
     return frame.length;

@@ -5,6 +5,7 @@ import { BflyError, ERROR_CODES } from '../../../protocol/errors.ts';
 import type { EndStatus } from '../../../protocol/messages.ts';
 import { pack } from '../../../protocol/msgpack.ts';
 import {
+  readdressTile,
   readTileHeader,
   TILE_HEADER_BYTES,
   TILE_TYPE,
@@ -197,7 +198,8 @@ export class PullStream implements Stream {
   }
 
   #sendWhole(frame: Uint8Array): Step {
-    this.#context.connection.sendTile(frame, this.id, this.#item);
+    readdressTile(frame, this.id, this.#item);
+    this.#context.connection.sendTile(frame);
     return this.#sent(frame.length, true);
   }
 
@@ -219,7 +221,7 @@ export class PullStream implements Stream {
       crc32: 0,
       length,
     });
-    connection.sendTile(part, this.id, this.#item);
+    connection.sendTile(part);
     this.#offset += length;
     return this.#sent(part.length, last);
   }
@@ -247,7 +249,7 @@ export class PullStream implements Stream {
       length: payload.length,
     };
     writeTileHeader(frame, header);
-    this.#context.connection.sendTile(frame, this.id, this.#item);
+    this.#context.connection.sendTile(frame);
     this.#tilesFailed++;
     return this.#sent(frame.length, true);
   }

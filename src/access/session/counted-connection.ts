@@ -49,10 +49,10 @@ export class CountedConnection implements Connection {
     this.#connection.ping();
   }
 
-  sendTile(frame: Uint8Array, id: number, item: number): void {
+  sendTile(frame: Uint8Array): void {
     if (((frame[FLAGS_AT] ?? 0) & TileFlag.CONT) === 0) this.#counts.tiles++;
     this.#counts.bytes += frame.length;
-    this.#connection.sendTile(frame, id, item);
+    this.#connection.sendTile(frame);
   }
 
   cork(work: () => void): void {

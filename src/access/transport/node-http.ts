@@ -16,7 +16,7 @@ export interface NodeHttpContext {
 }
 
 /** Parts of a request that an upgrade and a plain request share. */
-export function readHead(request: IncomingMessage): Omit<HttpRequest, 'method' | 'body' | 'onGone'> {
+export function readHead(request: IncomingMessage): Omit<HttpRequest, 'method' | 'body'> {
   const target = splitTarget(request.url ?? '') ?? { path: '', query: '' };
   return {
     ...target,
@@ -25,13 +25,6 @@ export function readHead(request: IncomingMessage): Omit<HttpRequest, 'method' |
       const value = request.headers[name];
       return typeof value === 'string' ? value : value?.join(', ');
     },
-    headers: () =>
-      Object.fromEntries(
-        Object.entries(request.headers).map(([name, value]) => [
-          name,
-          String(Array.isArray(value) ? value.join(', ') : value),
-        ]),
-      ),
   };
 }
 
@@ -48,7 +41,7 @@ export function answerRequest(request: IncomingMessage, response: ServerResponse
   if (refusal !== undefined) return write(refusal);
   let answer: HttpResponse | Promise<HttpResponse>;
   try {
-    answer = context.handlers.http(requestOf(request, response));
+    answer = context.handlers.http(requestOf(request));
   } catch (fault) {
     return failed(fault);
   }
@@ -56,7 +49,7 @@ export function answerRequest(request: IncomingMessage, response: ServerResponse
   else write(answer);
 }
 
-function requestOf(request: IncomingMessage, response: ServerResponse): HttpRequest {
+function requestOf(request: IncomingMessage): HttpRequest {
   let body: Promise<Uint8Array> | undefined;
   return {
     method: request.method ?? '',
@@ -68,13 +61,6 @@ function requestOf(request: IncomingMessage, response: ServerResponse): HttpRequ
         body.catch(() => {});
       }
       return body;
-    },
-    onGone: (listener) => {
-      if (response.destroyed || request.socket.destroyed) return listener();
-      // Once it is being written the answer has been given, whether or not it is taken.
-      response.once('close', () => {
-        if (!response.headersSent) listener();
-      });
     },
   };
 }

@@ -1,5 +1,4 @@
 import { BflyError } from '../../../protocol/errors.ts';
-import { createThreadedTransport } from './threads/threaded-transport.ts';
 import type { Transport, TransportOptions } from './transport.ts';
 import { createUwsTransport, type LoadedUws, loadUws } from './uws-transport.ts';
 import { createWsTransport } from './ws-transport.ts';
@@ -7,48 +6,35 @@ import { createWsTransport } from './ws-transport.ts';
 /** What a user may ask for. */
 export type TransportChoice = 'auto' | 'uws' | 'ws';
 
-/** How a transport is made. */
-export interface TransportPlan {
-  readonly choice: TransportChoice;
-  /** Threads that hold sockets; 1 = the server's own. More take uWebSockets.js. */
-  readonly workers?: number;
-}
-
 /**
  * Makes the transport that was chosen; `auto` is uWebSockets.js where its native code runs, else ws. The log says
  * which one and why. It listens to nothing yet.
  *
  * @param load how uWebSockets.js is loaded; tests have it missing.
- * @throws BflyError UNAVAILABLE where uws was asked for, or is needed for several workers, and cannot be had.
+ * @throws BflyError UNAVAILABLE where uws was asked for and cannot be had.
  */
 export async function openTransport(
-  { choice, workers = 1 }: TransportPlan,
+  choice: TransportChoice,
   options: TransportOptions,
   load: () => LoadedUws = loadUws,
 ): Promise<Transport> {
   const { log } = options;
   if (choice === 'ws') {
-    if (workers > 1) throw needsUws('the transport ws has one');
     log.info({ transport: 'ws', why: 'it was chosen' }, 'transport ws');
     return createWsTransport(options);
   }
   const { module, missing } = load();
   if (module !== undefined) {
     log.info(
-      { transport: 'uws', workers, why: choice === 'uws' ? 'it was chosen' : 'its native code runs here' },
+      { transport: 'uws', why: choice === 'uws' ? 'it was chosen' : 'its native code runs here' },
       'transport uws',
     );
-    return workers > 1 ? createThreadedTransport(workers, options) : createUwsTransport(module, options);
+    return createUwsTransport(module, options);
   }
   if (choice === 'uws') {
     const remedy = 'run on Node 20 with the package uWebSockets.js, or choose the transport ws or auto';
     throw new BflyError('UNAVAILABLE', `the transport uws cannot be had: ${missing}; ${remedy}`);
   }
-  if (workers > 1) throw needsUws(missing);
   log.info({ transport: 'ws', why: `uWebSockets.js: ${missing}` }, 'transport ws');
   return createWsTransport(options);
-}
-
-function needsUws(why: string): BflyError {
-  return new BflyError('UNAVAILABLE', `several workers take the transport uws: ${why}; serve without --workers`);
 }

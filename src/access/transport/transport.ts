@@ -23,11 +23,10 @@ export interface Connection {
   /** Sends a ping, which peers answer by themselves: it keeps what stands between awake. */
   ping(): void;
   /**
-   * Sends a TILE frame as one binary message, as item `item` of stream `id`: its header is rewritten in place. The first 64 bytes are
-   * borrowed (copied before the call returns); the payload behind them is borrowed or shared, see `copiesOnSend`. A frame that threads
-   * share (`utility/shared-frames.ts`) is shared in any case, and addressed by whoever sends it.
+   * Sends a TILE frame as one binary message. The first 64 bytes are borrowed (copied before the call returns);
+   * the payload behind them is borrowed or shared, see `copiesOnSend`.
    */
-  sendTile(frame: Uint8Array, id: number, item: number): void;
+  sendTile(frame: Uint8Array): void;
   /** Runs `work`, whose sends leave in as few writes as the transport manages. */
   cork(work: () => void): void;
   /** Sends a close frame behind everything that was sent, then closes. `reason` is cut to 123 bytes of UTF-8. */
@@ -59,8 +58,6 @@ export interface UpgradeRequest {
   readonly remoteAddress: string;
   /** Value of a header by its lower-case name. */
   header(name: string): string | undefined;
-  /** All headers by their lower-case names. */
-  headers(): Readonly<Record<string, string>>;
 }
 
 /** The answer to an `UpgradeRequest`. */
@@ -85,11 +82,8 @@ export interface HttpRequest {
   readonly query: string;
   readonly remoteAddress: string;
   header(name: string): string | undefined;
-  headers(): Readonly<Record<string, string>>;
   /** The whole body; rejects with TOO_LARGE over `maxBytes`, with CANCELLED where the client went away. */
   body(maxBytes: number): Promise<Uint8Array>;
-  /** Calls `listener` where the client goes away before it has an answer; at once where it has gone. One listener. */
-  onGone(listener: () => void): void;
 }
 
 /** A plain HTTP response. The transport sets Content-Length; a HEAD request gets it without the body. */
@@ -118,8 +112,6 @@ export interface TransportOptions {
   readonly log: Logger;
   /** Largest message taken from a client, bytes; a longer one ends the connection. */
   readonly maxMessageBytes: number;
-  /** Listen at a port that others of this program listen at too; uws alone. */
-  readonly sharesPort?: boolean;
 }
 
 /** A listening server. */
@@ -128,15 +120,15 @@ export interface Transport {
   /** Plain requests whose answers have not been taken whole. */
   readonly unfinished: number;
   /**
-   * Begins to listen; where the port is not shared, exclusively.
+   * Begins to listen, exclusively.
    *
    * @param port 0 = a free one.
    * @returns the port.
    * @throws BflyError UNAVAILABLE with a sentence for people where the port or host cannot be had.
    */
   listen(host: string, port: number): Promise<number>;
-  /** Takes no new connections from when it resolves; open ones go on. */
-  stopListening(): Promise<void>;
+  /** Takes no new connections; open ones go on. */
+  stopListening(): void;
   /** Stops listening and cuts every connection that is still open. Resolves when the port is free. */
   close(): Promise<void>;
 }

@@ -1,4 +1,3 @@
-import { readdressTile } from '../../../protocol/tile-frame.ts';
 import type { Logger } from '../../utility/log.ts';
 import { cutReason, sendableCloseCode } from './close-reason.ts';
 import { GuardedEvents } from './guarded-events.ts';
@@ -44,8 +43,7 @@ export class UwsConnection<UserData> implements Connection {
     if (this.#closing === undefined) this.#socket?.ping();
   }
 
-  sendTile(frame: Uint8Array, id: number, item: number): void {
-    readdressTile(frame, id, item);
+  sendTile(frame: Uint8Array): void {
     this.send(frame);
   }
 

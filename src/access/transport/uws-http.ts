@@ -44,7 +44,6 @@ export class UwsExchange {
   readonly #headers: ReadonlyMap<string, string>;
   readonly #body: UwsBody | undefined;
   #onOver: (() => void) | undefined;
-  #onGone: (() => void) | undefined;
   #gone = false;
   #answered = false;
 
@@ -69,10 +68,6 @@ export class UwsExchange {
 
   header(name: string): string | undefined {
     return this.#headers.get(name);
-  }
-
-  headers(): Readonly<Record<string, string>> {
-    return Object.fromEntries(this.#headers);
   }
 
   /** The whole body; see `HttpRequest.body`. */
@@ -105,12 +100,6 @@ export class UwsExchange {
       this.#response.close();
       this.#over();
     } else this.#response.cork(() => this.#write(prepared, close || unread));
-  }
-
-  /** See `HttpRequest.onGone`. */
-  onGone(listener: () => void): void {
-    if (this.#gone) listener();
-    else this.#onGone = listener;
   }
 
   /** Hands the connection over; false where the client has gone. */
@@ -150,7 +139,6 @@ export class UwsExchange {
     this.#gone = true;
     this.#body?.abort();
     this.#over();
-    if (!this.#answered) this.#onGone?.();
   }
 
   #follow(onOver: (() => void) | undefined): void {

@@ -26,8 +26,6 @@ import {
  * that got its close frame and never closes. Without a time limit (0) it would hold its socket for ever.
  */
 const IDLE_S = 960;
-/** How uWebSockets.js listens by itself: whoever does the same may have the same port. */
-const LISTEN_SHARED = 0;
 /** How often a free port is looked for: somebody else may take it first. */
 const PORT_ATTEMPTS = 5;
 /** The build on npm that holds binaries for some versions of Node, and imitates them on others. */
@@ -127,9 +125,8 @@ class UwsTransport implements Transport {
   }
 
   #bind(address: string, port: number): Promise<UwsListenSocket | false> {
-    const mode = this.#options.sharesPort === true ? LISTEN_SHARED : this.#uws.LIBUS_LISTEN_EXCLUSIVE_PORT;
     return new Promise((resolve) => {
-      this.#app.listen(address, port, mode, resolve);
+      this.#app.listen(address, port, this.#uws.LIBUS_LISTEN_EXCLUSIVE_PORT, resolve);
     });
   }
 
@@ -142,13 +139,13 @@ class UwsTransport implements Transport {
     return false;
   }
 
-  async stopListening(): Promise<void> {
+  stopListening(): void {
     if (this.#listening !== undefined) this.#uws.us_listen_socket_close(this.#listening);
     this.#listening = undefined;
   }
 
   async close(): Promise<void> {
-    await this.stopListening();
+    this.stopListening();
     this.#app.close();
   }
 
@@ -189,11 +186,7 @@ class UwsTransport implements Transport {
   ): Promise<void> {
     const { handlers, log } = this.#options;
     const { path, query, remoteAddress } = exchange;
-    const request: UpgradeRequest = {
-      ...{ path, query, remoteAddress, protocols },
-      header: (name) => exchange.header(name),
-      headers: () => exchange.headers(),
-    };
+    const request: UpgradeRequest = { path, query, remoteAddress, protocols, header: (name) => exchange.header(name) };
     let verdict: UpgradeVerdict;
     try {
       verdict = await handlers.upgrade(request);
@@ -230,9 +223,7 @@ class UwsTransport implements Transport {
         query,
         remoteAddress,
         header: (name) => exchange.header(name),
-        headers: () => exchange.headers(),
         body: (maxBytes) => exchange.body(maxBytes),
-        onGone: (listener) => exchange.onGone(listener),
       });
       if (!(answer instanceof Promise)) return exchange.answer(answer);
       answer.then(

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { readdressTile, TILE_HEADER_BYTES } from '../../../protocol/tile-frame.ts';
+import { TILE_HEADER_BYTES } from '../../../protocol/tile-frame.ts';
 import { cutReason, sendableCloseCode } from './close-reason.ts';
 import { describeFault, GuardedEvents } from './guarded-events.ts';
 import { INTERNAL_ERROR, readHandshake, refuseRequest } from './http-head.ts';
@@ -78,14 +78,14 @@ class WsTransport implements Transport {
     });
   }
 
-  async stopListening(): Promise<void> {
+  stopListening(): void {
     if (this.#server.listening) this.#server.close();
   }
 
   async close(): Promise<void> {
     const free = this.#server.listening ? new Promise((resolve) => this.#server.once('close', resolve)) : undefined;
     const cut = [...this.#sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve)));
-    void this.stopListening();
+    this.stopListening();
     for (const socket of this.#sockets) socket.destroy();
     await Promise.all([free, ...cut]);
   }
@@ -273,9 +273,8 @@ class WsConnection implements Connection {
     this.#look();
   }
 
-  sendTile(frame: Uint8Array, id: number, item: number): void {
+  sendTile(frame: Uint8Array): void {
     if (!this.#canSend()) return;
-    readdressTile(frame, id, item);
     const headBytes = frameHeadBytes(frame.length);
     const head = Buffer.allocUnsafe(headBytes + TILE_HEADER_BYTES);
     writeFrameHead(head, 'binary', frame.length);

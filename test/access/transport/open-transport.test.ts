@@ -23,7 +23,7 @@ const missingUws = () => ({ missing: 'it is not installed' });
 describe('openTransport', () => {
   it('takes ws where it is chosen, and says so', async () => {
     const log = new MemoryLog();
-    expect((await openTransport({ choice: 'ws' }, optionsWith(log))).kind).toBe('ws');
+    expect((await openTransport('ws', optionsWith(log))).kind).toBe('ws');
     expect(log.lines).toEqual([
       { level: 'info', fields: { transport: 'ws', why: 'it was chosen' }, message: 'transport ws' },
     ]);
@@ -31,12 +31,12 @@ describe('openTransport', () => {
 
   it('takes ws for auto where uWebSockets.js cannot be had, and says why', async () => {
     const log = new MemoryLog();
-    expect((await openTransport({ choice: 'auto' }, optionsWith(log), missingUws)).kind).toBe('ws');
+    expect((await openTransport('auto', optionsWith(log), missingUws)).kind).toBe('ws');
     expect(log.lines[0]?.fields).toEqual({ transport: 'ws', why: 'uWebSockets.js: it is not installed' });
   });
 
   it('says what to do where uws is chosen and cannot be had', async () => {
-    await expect(openTransport({ choice: 'uws' }, optionsWith(new MemoryLog()), missingUws)).rejects.toMatchObject({
+    await expect(openTransport('uws', optionsWith(new MemoryLog()), missingUws)).rejects.toMatchObject({
       code: 'UNAVAILABLE',
       message:
         'the transport uws cannot be had: it is not installed; run on Node 20 with the package uWebSockets.js, or choose the transport ws or auto',
@@ -46,7 +46,7 @@ describe('openTransport', () => {
   it.skipIf(missing !== undefined)('takes uws for auto and uws where its native code runs', async () => {
     for (const choice of ['auto', 'uws'] as const) {
       const log = new MemoryLog();
-      const transport = await openTransport({ choice }, optionsWith(log));
+      const transport = await openTransport(choice, optionsWith(log));
       expect(transport.kind).toBe('uws');
       expect(log.lines.map(({ message }) => message)).toEqual(['transport uws']);
       await transport.close();

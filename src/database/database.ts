@@ -19,10 +19,8 @@ export interface TileKey {
 /** Part of a commit: a tile with its whole TILE frame (64-byte header, id 0, item 0, then the payload). */
 export interface TileWrite {
   readonly key: TileKey;
-  /** Borrowed until `commit` returns its promise; where `isKept`, until that settles. */
+  /** Borrowed until `commit` returns its promise; where the change is lent, until that settles. */
   readonly frame: Uint8Array;
-  /** The caller does not write to the frame before the commit has settled: it need not be copied. */
-  readonly isKept?: boolean;
 }
 
 /**
@@ -31,7 +29,7 @@ export interface TileWrite {
  */
 export type EntryStore = 'log' | 'rows';
 
-/** An entry to write. Both are borrowed until `commit` returns its promise, unless the change says that they are given away. */
+/** An entry to write. Both are borrowed until `commit` returns its promise; where the change is lent, until that settles. */
 export interface EntryWrite {
   readonly store: EntryStore;
   readonly key: Uint8Array;
@@ -62,8 +60,8 @@ export interface Change {
   readonly records?: readonly (readonly [name: string, value: unknown])[];
   /** Entries, in order: of two with the same key the later counts. */
   readonly entries?: readonly EntryWrite[];
-  /** The bytes of the entries are never written over again: they need not be copied. */
-  readonly isFinal?: boolean;
+  /** Nobody writes to the bytes of its tiles and entries before the commit has settled: they need not be copied. */
+  readonly isLent?: boolean;
 }
 
 /** The store of one server. */

@@ -9,7 +9,7 @@ export const MAX_RECORD_NAME_BYTES = 512;
 /** Bytes of a record's JSON text in UTF-8. */
 export const MAX_RECORD_BYTES = 1024 * 1024;
 
-/** A tile to write; both arrays are owned. */
+/** A tile to write; both arrays are owned, or lent until it is written. */
 export interface PreparedTile {
   readonly key: Uint8Array;
   readonly frame: Uint8Array;
@@ -23,7 +23,7 @@ export interface PreparedRecord {
   readonly text: string | undefined;
 }
 
-/** An entry to write or remove (null); both arrays are owned. */
+/** An entry to write or remove (null); both arrays are owned, or lent until it is written. */
 export interface PreparedEntry {
   readonly store: EntryStore;
   readonly key: Uint8Array;
@@ -40,32 +40,33 @@ export interface PreparedChange {
 /**
  * Checks and copies a change.
  *
- * @param trusts whether frames that their callers keep are not copied.
+ * @param takesLent whether what is lent is not copied: for who is done with it once the commit settles.
  * @throws INTERNAL for a tile's key out of range, a frame without a header or an entry's key of no length that can be kept,
  *   BAD_REQUEST for a record's name or value that cannot be kept, TOO_LARGE for one beyond its limit
  */
-export function prepareChange(change: Change, trusts = false): PreparedChange {
+export function prepareChange(change: Change, takesLent = false): PreparedChange {
+  const isLent = takesLent && change.isLent === true;
   const records = (change.records ?? []).map(([name, value]) => prepareRecord(name, value));
-  const tiles = (change.tiles ?? []).map(({ key, frame, isKept }) => {
+  const tiles = (change.tiles ?? []).map(({ key, frame }) => {
     if (frame.length < TILE_HEADER_BYTES)
       throw new BflyError(
         'INTERNAL',
         `a stored frame must have its header of ${TILE_HEADER_BYTES} bytes, not ${frame.length} bytes`,
       );
-    const own = trusts && isKept === true ? frame : new Uint8Array(frame);
+    const own = isLent ? frame : new Uint8Array(frame);
     return { key: tileKey(key), frame: own, channel: key.channel, version: key.version };
   });
-  return { tiles, records, entries: prepareEntries(change.entries ?? [], change.isFinal ?? false) };
+  return { tiles, records, entries: prepareEntries(change.entries ?? [], isLent) };
 }
 
 /** Copies entries into one piece of memory: an allocation for each would cost more than the copy. */
-function prepareEntries(entries: readonly EntryWrite[], isFinal: boolean): readonly PreparedEntry[] {
+function prepareEntries(entries: readonly EntryWrite[], isLent: boolean): readonly PreparedEntry[] {
   let size = 0;
   for (const { key, value } of entries) {
     checkEntryKey(key);
     size += key.length + (value?.length ?? 0);
   }
-  if (isFinal) return entries;
+  if (isLent) return entries;
   const memory = new Uint8Array(size);
   let end = 0;
   const take = (bytes: Uint8Array): Uint8Array => {

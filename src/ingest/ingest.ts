@@ -143,9 +143,9 @@ class Levels {
   async #store(keys: readonly TileKey[], tiles: readonly MadeTile[]): Promise<void> {
     const writes = tiles.flatMap(({ frame, absent }, n): TileWrite[] => {
       const key = keys[n];
-      return key === undefined || absent ? [] : [{ key, frame, isKept: true }];
+      return key === undefined || absent ? [] : [{ key, frame }];
     });
-    await this.#work.database.commit({ tiles: writes });
+    await this.#work.database.commit({ tiles: writes, isLent: true });
     // Left to the garbage collector, a few thousand buffers would keep it busier than the ingest is.
     for (const { frame } of tiles) if (frame.buffer instanceof ArrayBuffer) this.#memory.push(frame.buffer);
   }

@@ -55,6 +55,15 @@ export function entriesContract(current: () => Database): void {
       expect(database.entry('log', bytes(0, 0))).toBeUndefined();
     });
 
+    it('that were lent, and tiles, stay as they were when the commit settled', async () => {
+      const [key, value, frame] = [bytes(1, 2), noiseOf(5, 3000), frameOf(9)];
+      const stored = new Uint8Array(frame);
+      await database.commit({ entries: [inLog(key, value)], tiles: [{ key: keyOf(), frame }], isLent: true });
+      for (const lent of [key, value, frame]) lent.fill(0);
+      expect(sameBytes(database.entry('log', bytes(1, 2)), noiseOf(5, 3000))).toBe(true);
+      expect(sameBytes(database.tile(keyOf()), stored)).toBe(true);
+    });
+
     it('are owned by who reads them', async () => {
       await write(inLog(bytes(1), bytes(5, 6)), inLog(bytes(2), bytes(7)));
       const [one, list] = [database.entry('log', bytes(1)), database.entries('log', ALL_ENTRIES)];

@@ -184,7 +184,7 @@ export class CommitQueue {
 
   async #keep({ entries, writers }: Batch): Promise<void> {
     for (const writer of writers) entries.push(this.#host.entryOf(writer));
-    await this.#context.database.commit({ entries, isFinal: true });
+    await this.#context.database.commit({ entries, isLent: true });
   }
 
   #committed(edits: readonly Pending[]): void {

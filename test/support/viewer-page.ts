@@ -104,6 +104,14 @@ export class ViewerPage {
     );
   }
 
+  /** The newest edit that this window knows of. */
+  seq(): Promise<number> {
+    return this.page.evaluate(
+      (path) => window.bfly.stage.volumes.find((one) => one.path === path)?.channel?.subscription.seq ?? 0,
+      SEGMENTS,
+    );
+  }
+
   /** Pixel of the screen where a voxel is drawn. */
   async pixelOf(voxel: readonly [number, number, number]): Promise<{ x: number; y: number }> {
     const found = await this.page.evaluate((at) => {

@@ -125,12 +125,13 @@ describeInBrowsers('three people in one volume', () => {
 
   it('undoes a split that is still being prepared, and not the edit before it', async () => {
     const [x, y, z] = LOW.at;
+    const before = await ben.seq();
     await ada.page.keyboard.press('g');
     await ada.drag([x - 5, y - 3, z], [x - 5, y + 3, z]);
     await ada.drag([x + 5, y - 3, z], [x + 5, y + 3, z]);
     await ada.page.keyboard.press('Enter');
     await ada.page.keyboard.press('Control+z');
-    await ada.page.getByText('Undone.').waitFor();
+    await ben.until('the split and its undo', async () => (await ben.seq()) === before + 2);
     await ada.page.keyboard.press('Escape');
     await allSee((view) => view.untilAlike([x - 4, y, z], [x + 5, y, z], true));
     expect(await ben.root(LEFT.id)).toBe(String(BIG.id));

@@ -326,7 +326,8 @@ describe.skipIf(!hasChromium('the home page'))('home page', { timeout: 60_000 },
     await page.getByRole('button', { name: 'Show 60 more of 150 channels' }).click();
     await page.getByRole('button', { name: 'Show 30 more of 150 channels' }).click();
     await expect.poll(() => page.locator('.home-card').count()).toBe(150);
-    // Only what is on screen is followed.
+    // Only what is on screen is followed; the buttons, at the end of the page, may have been reached before the first card was drawn.
+    await card('fly/s/d/c000').scrollIntoViewIfNeeded();
     await card('fly/s/d/c000').locator('canvas').waitFor();
     expect(await card('fly/s/d/c149').locator('.home-facts').count()).toBe(0);
     await card('fly/s/d/c149').scrollIntoViewIfNeeded();
